@@ -120,12 +120,10 @@ class UpstreamMethod(Method):
         env |= {"PYTHONPATH": str(Path(worker_side.__file__).parent), "PYTHONUNBUFFERED": "1"}
         if self.runtime.device == "cpu":
             env["CUDA_VISIBLE_DEVICES"] = ""
-        memory_gb = self.settings.get("memory_gb")
-        memory = _physical_memory() if memory_gb is None else int(float(memory_gb) * (1 << 30))  # type: ignore[arg-type]
-        seconds = self.settings.get("timeout_s")
+        memory_gb, seconds = self._number("memory_gb"), self._number("timeout_s")
         limits = Limits(
-            seconds=None if seconds is None else float(seconds),  # type: ignore[arg-type]
-            memory_bytes=memory or None,
+            seconds=seconds,
+            memory_bytes=_physical_memory() if memory_gb is None else int(memory_gb * (1 << 30)) or None,
             file_bytes=max(free_bytes(folder) - _RESERVE_BYTES, 0),
         )
         try:
@@ -134,6 +132,10 @@ class UpstreamMethod(Method):
             raise CommandFailed(
                 f"its worker has not ended within {seconds:g} s (--set {self.spec.id}.timeout_s)"
             ) from None
+
+    def _number(self, setting: str) -> float | None:
+        value = self.settings.get(setting)
+        return float(value) if isinstance(value, int | float) else None
 
 
 def _physical_memory() -> int:

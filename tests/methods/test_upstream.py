@@ -9,8 +9,10 @@ import pytest
 from fake_upstream import make_tree
 
 from hoibench.clip import Camera, Request, SourceVideo, View
+from hoibench.methods.command import CommandFailed
 from hoibench.methods.method import Entrant, Runtime
 from hoibench.methods.registry import adapter_spec, load_method
+from hoibench.plugins import load_object
 from hoibench.predictions import write_prediction
 
 TOY = Path(__file__).parents[1] / "support" / "toy_upstream"
@@ -60,3 +62,52 @@ def test_a_worker_is_called_once_a_clip_and_upstream_code_once_a_view(make_metho
     versions = {"python": sys.version.split()[0], "packages": {"numpy": np.__version__}}
     assert facts == versions | {"gpu": None, "peak_gpu_mb": None}
     write_prediction(tmp_path / "prediction", prediction, 8.0)
+
+
+def test_results_of_a_failed_call_are_used_again_where_the_request_is_the_same(make_method, tree, monkeypatch):
+    monkeypatch.setenv("FAKE_MODE", "view-1.npz=half")
+    with pytest.raises(CommandFailed, match=r"request view-1 failed: RuntimeError: run.py has ended with exit code 1"):
+        make_method().generate(make_request())
+    monkeypatch.delenv("FAKE_MODE")
+    prediction = make_method(keep_files=True).generate(make_request())
+    assert np.isfinite(prediction.points).all()
+    assert called_views(tree) == ["0", "1", "1"]
+
+    make_method(keep_files=True).generate(make_request())
+    assert called_views(tree) == ["0", "1", "1"], "both are kept"
+    make_method(keep_files=True).generate(make_request(colour=100))
+    assert called_views(tree) == ["0", "1", "1", "0", "1"], "the pictures are others"
+
+
+def called_views(tree):
+    return [call["argv"][4][-5] for call in tree.calls()]
+
+
+def test_a_worker_that_takes_too_long_is_ended(make_method, tree, monkeypatch):
+    monkeypatch.setenv("FAKE_MODE", "hang")
+    with pytest.raises(CommandFailed, match=r"has not ended within 2 s \(--set toy.timeout_s\)"):
+        make_method(timeout_s=2.0).generate(make_request())
+
+
+def test_a_command_of_the_user_can_be_the_worker(tree, tmp_path):
+    """It has spaces in its paths, and no shell reads it."""
+
+    class Commanded(load_object(ENTRANT.spec.entry)):
+        worker = None
+
+    script = tmp_path / "my worker.py"
+    script.write_text((TOY / "worker.py").read_text().replace('"run.py"', f'"{tree.path}/run.py"'))
+    command = f"'{sys.executable}' '{script}' {{folder}}"
+    folder = tmp_path / "a run"
+    method = Commanded(replace(ENTRANT, settings={"command": command}), Runtime(folder=folder))
+    assert method.generate(make_request()).points.shape == (2, N, H, W, 3)
+    assert tree.calls()[0]["cwd"] == str(folder / "seed-1" / "clip_1")
+
+
+def test_a_worker_without_an_answer_is_a_failure(tmp_path):
+    class Silent(load_object(ENTRANT.spec.entry)):
+        worker = None
+
+    method = Silent(replace(ENTRANT, settings={"command": "true {folder}"}), Runtime(folder=tmp_path))
+    with pytest.raises(CommandFailed, match="has ended with 0 results of request view-0, expected one"):
+        method.generate(make_request())

@@ -1,6 +1,7 @@
 """The main loop of a worker: reads request.json of an exchange folder, and writes response.json after each request.
 
-A worker is a script that runs in the environment and in the folder of the code that it wraps, by ``python worker.py EXCHANGE_FOLDER UPSTREAM``:
+A worker is a script that runs in the environment and in the folder of the code that it wraps, by ``python worker.py EXCHANGE_FOLDER UPSTREAM``
+(without UPSTREAM, modules are imported from the script's folder, as usual):
 
     import exchange_worker
 
@@ -44,8 +45,9 @@ def main(answer: Callable[[Json, Path], list[Json]], packages: Iterable[str] = (
         answer: returns the outputs of a request, whose files it writes into the exchange folder; what it raises is the reason of a failure.
         packages: names of the packages whose versions are reported.
     """
-    folder, upstream = Path(sys.argv[1]), sys.argv[2]
-    sys.path[0] = upstream  # not this script's folder
+    folder = Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        sys.path[0] = sys.argv[2]  # not this script's folder
     os.environ.pop("PYTHONPATH", None)
     requests = json.loads((folder / "request.json").read_text(encoding="utf-8"))["requests"]
     response = folder / "response.json"

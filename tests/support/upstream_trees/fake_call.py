@@ -25,7 +25,7 @@ def start() -> str:
     mode = find_mode()
     orphan = None
     if mode == "orphan":
-        code = "import subprocess, sys; print(subprocess.Popen(['sleep', '1000'], start_new_session=True).pid)"
+        code = "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=-3, start_new_session=True).pid)"
         orphan = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
     call = {
         "argv": sys.argv,
