@@ -28,6 +28,7 @@ from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.problems import Problem
 from hoibench.store import sha256_file
 from hoibench.store.atomic import free_bytes
+from hoibench.store.provenance import git_state
 
 _OWN_VARIABLES = (
     "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
@@ -46,9 +47,11 @@ class UpstreamMethod(Method):
 
     Attributes:
         worker: the worker's file; None for a method with a setting ``command``, in which ``{folder}`` stands for the exchange folder.
+        modules: names of modules that the worker's environment must have.
     """
 
     worker: ClassVar[Path | None] = None
+    modules: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
@@ -105,6 +108,8 @@ class UpstreamMethod(Method):
         prediction = self.read_outputs(request, requests, results, folder)
         facts = response.model_dump(mode="json", exclude={"results"})
         facts["seconds"] = {result.id: result.seconds for result in results}
+        upstream = self.settings.get("upstream")
+        facts["upstream"] = git_state(upstream) if isinstance(upstream, Path) else None
         if not self.settings.get("keep_files"):
             shutil.rmtree(folder)
         return replace(prediction, provenance={"worker": facts, **prediction.provenance})

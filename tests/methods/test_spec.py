@@ -1,6 +1,7 @@
 import pytest
 
-from hoibench.methods.spec import Spec, parse_spec
+from hoibench.methods.method import Entrant
+from hoibench.methods.spec import Preset, Spec, parse_spec
 
 
 def test_a_spec_from_toml():
@@ -46,3 +47,14 @@ def test_errors_name_file_key_and_value(table, message):
 def test_privileges_are_declared():
     spec = Spec(id="a", families=("v2v", "vto4r"), outputs=("tracks",), pairing="query")
     assert spec.privileges == ("source view", "target videos", "query anchors")
+
+
+def test_a_preset_may_have_another_scale():
+    presets = {"points": Preset(title="points"), "shifted": Preset(title="shifted", scale="scale_shift")}
+    spec = Spec(id="a", outputs=("points",), scale="per_view", presets=presets)
+    assert [spec.with_preset(name).scale for name in presets] == ["per_view", "scale_shift"]
+
+
+@pytest.mark.parametrize(("settings", "needed"), [({}, 9000), ({"min_gpu_mb": 500}, 500), ({"min_gpu_mb": 0}, None)])
+def test_the_setting_min_gpu_mb_comes_before_the_spec(settings, needed):
+    assert Entrant(Spec(id="a", min_gpu_mb=9000), settings=settings).needed_gpu_mb == needed

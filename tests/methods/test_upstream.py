@@ -60,7 +60,8 @@ def test_a_worker_is_called_once_a_clip_and_upstream_code_once_a_view(make_metho
     facts = dict(prediction.provenance["worker"])
     assert set(facts.pop("seconds")) == {"view-0", "view-1"}
     versions = {"python": sys.version.split()[0], "packages": {"numpy": np.__version__}}
-    assert facts == versions | {"gpu": None, "peak_gpu_mb": None}
+    code = {"commit": tree.commit, "dirty": False}
+    assert facts == versions | {"gpu": None, "peak_gpu_mb": None, "upstream": code}
     write_prediction(tmp_path / "prediction", prediction, 8.0)
 
 
@@ -111,3 +112,9 @@ def test_a_worker_without_an_answer_is_a_failure(tmp_path):
     method = Silent(replace(ENTRANT, settings={"command": "true {folder}"}), Runtime(folder=tmp_path))
     with pytest.raises(CommandFailed, match="has ended with 0 results of request view-0, expected one"):
         method.generate(make_request())
+
+
+def test_the_docs_show_this_adapter_and_its_worker():
+    page = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text()
+    for name in ("adapter.py", "worker.py"):
+        assert f"```python\n{(TOY / name).read_text()}```" in page, name
