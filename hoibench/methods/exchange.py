@@ -229,14 +229,14 @@ def _as_tuples(array: Array) -> Any:
     return tuple(_as_tuples(row) if row.ndim else float(row) for row in array)
 
 
-def read_response(folder: Path) -> ResponseFile | None:
-    """Return the contents of response.json in an exchange folder, or None if there is none.
+def read_response(folder: Path) -> ResponseFile:
+    """Return the contents of response.json in an exchange folder.
 
     Raises:
+        FileNotFoundError: there is none.
         ValueError: the file is wrong.
     """
-    path = folder / RESPONSE_FILE
-    return ResponseFile.read(_check_own(path)) if path.is_symlink() or path.exists() else None
+    return ResponseFile.read(_check_own(folder / RESPONSE_FILE))
 
 
 def read_frames(path: Path, frames: int) -> Array:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Prediction, Request
+from hoibench.method_key import method_key
 from hoibench.methods import worker_side
 from hoibench.methods.command import CommandFailed, Limits, run_command
 from hoibench.methods.exchange import (
@@ -90,20 +91,19 @@ class UpstreamMethod(Method):
         """
         if self.runtime.folder is None:
             raise ValueError(f"{self.spec.id} exchanges files with its worker: give Runtime a folder")
-        folder = self.runtime.folder / f"seed-{request.seed}" / request.clip_id
+        folder = self.runtime.folder.absolute() / f"seed-{request.seed}" / request.clip_id
         before = _read_earlier(folder)
         folder.mkdir(parents=True, exist_ok=True)
         requests = self.make_requests(request, folder)
         inputs = {name: sha256_file(folder / name) for each in requests for name in each.file_names}
         asked = RequestFile(method=self.spec.id, requests=tuple(requests), inputs=inputs)
         kept = _find_kept(folder, before, asked)
-        _clear(folder, except_of={*inputs, *(name for result in kept for name in result.file_names)})
+        _clear(folder, except_of={*inputs, *(name for result in kept.results for name in result.file_names)})
         asked.write(folder / REQUEST_FILE)
-        if kept:
-            ResponseFile(results=kept).write(folder / RESPONSE_FILE)
-        if len(kept) < len(requests):
+        kept.write(folder / RESPONSE_FILE)
+        if len(kept.results) < len(requests):
             self._run_worker(folder)
-        response = read_response(folder) or ResponseFile(results=())
+        response = read_response(folder)
         results = [_find_result(each.id, response) for each in requests]
         prediction = self.read_outputs(request, requests, results, folder)
         facts = response.model_dump(mode="json", exclude={"results"})
@@ -111,7 +111,7 @@ class UpstreamMethod(Method):
         upstream = self.settings.get("upstream")
         facts["upstream"] = git_state(upstream) if isinstance(upstream, Path) else None
         if not self.settings.get("keep_files"):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
         return replace(prediction, provenance={"worker": facts, **prediction.provenance})
 
     def _run_worker(self, folder: Path) -> None:
@@ -135,7 +135,7 @@ class UpstreamMethod(Method):
             run_command(argv, cwd=cwd, env=env, limits=limits)
         except TimeoutError:
             raise CommandFailed(
-                f"its worker has not ended within {seconds:g} s (--set {self.spec.id}.timeout_s)"
+                f"its worker has not ended within {seconds:g} s (--set {method_key(self.spec.id, self.preset)}.timeout_s)"
             ) from None
 
     def _number(self, setting: str) -> float | None:
@@ -147,31 +147,29 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _read_earlier(folder: Path) -> tuple[RequestFile, ResponseFile] | None:
-    """Return what an interrupted run has left in an exchange folder, or None if that is nothing usable."""
+def _read_earlier(folder: Path) -> tuple[RequestFile | None, ResponseFile]:
+    """Return what an interrupted run has left in an exchange folder."""
     with suppress(OSError, ValueError):
-        if response := read_response(folder):
-            return RequestFile.read(folder / REQUEST_FILE), response
-    return None
+        return RequestFile.read(folder / REQUEST_FILE), read_response(folder)
+    return None, ResponseFile(results=())
 
 
-def _find_kept(
-    folder: Path, before: tuple[RequestFile, ResponseFile] | None, asked: RequestFile
-) -> tuple[ExchangeResult, ...]:
-    """Return the results of an interrupted run that answer requests that are asked again, with the same inputs."""
-    if before is None:
-        return ()
+def _find_kept(folder: Path, before: tuple[RequestFile | None, ResponseFile], asked: RequestFile) -> ResponseFile:
+    """Return an earlier response with those results that answer requests which are asked again, with the same inputs."""
     old, response = before
     same = {
         request.id
         for request in asked.requests
-        if request in old.requests and all(old.inputs.get(name) == asked.inputs[name] for name in request.file_names)
+        if old is not None
+        and request in old.requests
+        and all(old.inputs.get(name) == asked.inputs[name] for name in request.file_names)
     }
-    return tuple(
+    kept = tuple(
         result
         for result in response.results
         if result.id in same and result.status == "ok" and all((folder / name).is_file() for name in result.file_names)
     )
+    return response.model_copy(update={"results": kept})
 
 
 def _clear(folder: Path, except_of: set[str]) -> None:

@@ -80,7 +80,8 @@ def test_a_worker_names_files_of_its_folder_only(name, tmp_path):
 
 
 def test_a_response_with_unknown_keys_or_links_is_refused(tmp_path):
-    assert read_response(tmp_path) is None
+    with pytest.raises(FileNotFoundError, match="the worker has not written this file"):
+        read_response(tmp_path)
     other = tmp_path / "other"
     other.write_text(json.dumps({"schema": ResponseFile.SCHEMA, "results": [RESULT]}))
     (tmp_path / "response.json").symlink_to(other)
