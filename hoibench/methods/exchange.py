@@ -170,15 +170,17 @@ class Geometry:
 
     Attributes:
         points: (N, h, w, 3) float positions at each pixel.
-        valid: (N, h, w) bool, false where ``points`` and ``flow`` mean nothing; None means that all are valid.
+        depth: (N, h, w) float z at each pixel in the camera's frame, for a method that makes no ``points``; it needs ``K``.
+        valid: (N, h, w) bool, false where ``points``, ``depth`` and ``flow`` mean nothing; None means that all are valid.
         flow: (N, h, w, 3) float scene flow, i.e. the motion of the point at each pixel until the next frame.
-        K: (3, 3) or (N, 3, 3) intrinsics in pixels of ``points``.
+        K: (3, 3) or (N, 3, 3) intrinsics in pixels of the maps.
         T_world_from_cam: (N, 4, 4) camera-to-world matrices.
         tracks: (N, K, 3) float positions of K points.
         visible: (N, K) bool, whether the view sees the point.
     """
 
     points: Array | None = None
+    depth: Array | None = None
     valid: Array | None = None
     flow: Array | None = None
     K: Array | None = None
@@ -277,12 +279,12 @@ def read_geometry(path: Path, frames: int, size: tuple[int, int] | None = None) 
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None
     geometry = Geometry(**arrays)
-    for name in ("points", "flow", "tracks", "K", "T_world_from_cam"):
+    for name in ("points", "depth", "flow", "tracks", "K", "T_world_from_cam"):
         array = getattr(geometry, name)
         if array is None:
             continue
-        bad = ~np.isfinite(array).reshape(*array.shape[:-1], -1).all(axis=-1)
-        if name in ("points", "flow") and geometry.valid is not None:
+        bad = ~np.isfinite(array) if name == "depth" else ~np.isfinite(array).all(axis=-1)
+        if name in ("points", "depth", "flow") and geometry.valid is not None:
             if geometry.valid.shape != bad.shape:
                 raise ValueError(f"{path.name}: valid has shape {geometry.valid.shape}, but {name} {array.shape}")
             bad &= geometry.valid
@@ -296,8 +298,8 @@ def read_geometry(path: Path, frames: int, size: tuple[int, int] | None = None) 
 def _check_array(name: str, array: Array, frames: int, size: tuple[int, int] | None) -> None:
     grid = size or ("h", "w")
     shapes: dict[str, tuple[int | str, ...]] = {
-        "points": (frames, *grid, 3), "valid": (frames, *grid), "flow": (frames, *grid, 3), "T_world_from_cam": (frames, 4, 4),
-        "K": (3, 3) if array.ndim == 2 else (frames, 3, 3), "tracks": (frames, "K", 3), "visible": (frames, "K"),
+        "points": (frames, *grid, 3), "depth": (frames, *grid), "valid": (frames, *grid), "flow": (frames, *grid, 3),
+        "T_world_from_cam": (frames, 4, 4), "K": (3, 3) if array.ndim == 2 else (frames, 3, 3), "tracks": (frames, "K", 3), "visible": (frames, "K"),
     }  # fmt: skip
     if name in ("valid", "visible"):
         check_mask(name, array, shapes[name])

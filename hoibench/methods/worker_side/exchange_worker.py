@@ -93,6 +93,12 @@ def _version(package: str) -> str | None:
         return None
 
 
+def hub_cache() -> str:
+    """Return the folder of models from Hugging Face, for scripts that would download them elsewhere."""
+    home = os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")
+    return os.environ.get("HF_HUB_CACHE", str(Path(home) / "hub"))
+
+
 def run_script(script: str, arguments: Iterable[object], seed: int | None = None) -> None:
     """Run a script of the upstream code with this interpreter, in the working folder, with closed standard input.
 

@@ -1,0 +1,1 @@
+"""Geo4D: depth and cameras of a video."""

@@ -1,0 +1,1 @@
+"""GeometryCrafter: point maps of a video."""

@@ -1,0 +1,1 @@
+"""MotionCrafter: point maps and scene flow of a video."""

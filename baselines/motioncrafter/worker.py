@@ -1,0 +1,47 @@
+"""The worker of MotionCrafter: calls its run.py for each video, in its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import exchange_worker
+import numpy as np
+from exchange_worker import Json
+
+
+def answer(request: Json, folder: Path) -> list[Json]:
+    """Make the point maps and the scene flow of one view.
+
+    run.py accepts overlap, force_projection and force_fixed_focal, and uses none of them; adjust_resolution would crop the video.
+    """
+    view, options = request["views"][0], request["options"]
+    video, made, name = folder / view["video"], folder / "upstream", request["id"] + ".npz"
+    # Sides must be multiples of 64; the maps come back at the size of the video.
+    height, width = [-(-side // 64) * 64 for side in request["size"]]
+    flags = {
+        "video_path": video,
+        "save_folder": made,
+        "cache_dir": exchange_worker.hub_cache(),
+        "unet_path": "TencentARC/MotionCrafter",
+        "vae_path": "TencentARC/MotionCrafter",
+        "height": height,
+        "width": width,
+        "num_inference_steps": options["steps"],
+        "guidance_scale": 1.0,
+        "window_size": options["window_size"],
+        "decode_chunk_size": 25,
+        "model_type": options["model_type"],
+        "low_memory_usage": options["low_memory"],
+        "seed": request["seed"],
+    }
+    exchange_worker.run_script("run.py", [word for key, value in flags.items() for word in ("--" + key, value)])
+    with np.load(str(made / (video.stem + ".npz"))) as arrays:
+        found = {"points": arrays["point_map"], "valid": arrays["valid_mask"]}
+        if "scene_flow" in arrays:
+            found["flow"] = arrays["scene_flow"]
+    np.savez(str(folder / name), **found)
+    return [{"view": view["id"], "geometry": name, "frame": "world", "scale": "per_view"}]
+
+
+if __name__ == "__main__":
+    exchange_worker.main(answer, packages=["torch", "diffusers", "transformers", "xformers", "numpy"])

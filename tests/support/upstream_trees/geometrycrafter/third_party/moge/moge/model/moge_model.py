@@ -1,0 +1,1 @@
+"""Stands for the submodule, which run.py imports from the working folder."""
