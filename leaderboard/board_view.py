@@ -331,7 +331,7 @@ def _cell(
 
 
 def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
-    """Return the texts under a cell's value: failed seeds, the ratio to the truth, incomplete coverage, and how predictions were scaled."""
+    """Return the texts under a cell's value: failed seeds, ratio to the truth, incomplete coverage, the pairing's floor, how points were aligned."""
     lines = []
     if cell.failed_seeds and not cell.failed:
         lines.append(f"{cell.failed_seeds} seed{'s' if cell.failed_seeds > 1 else ''} failed")
@@ -345,8 +345,11 @@ def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
         lines.append(f"{format_number(cell.truth_distance, decimals)} off")
     if cell.conditions.coverage is not None and cell.conditions.coverage < 0.9995:
         lines.append(f"covers {100 * cell.conditions.coverage:.1f} %")
-    if cell.conditions.alignment not in (None, "none"):
-        lines.append(f"scale {sanitize(cell.conditions.alignment, 20).replace('_', ' ')}")
+    if cell.pairing_floor is not None:
+        lines.append(f"{format_number(cell.pairing_floor, decimals)} by pairing alone")
+    if (alignment := cell.conditions.alignment) and alignment != "none":
+        text = "scale and shift, per view" if alignment == "scale_shift" else f"scale {alignment.replace('_', ' ')}"
+        lines.append(sanitize(text, 30))
     return tuple(lines)
 
 

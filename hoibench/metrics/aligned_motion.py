@@ -1,4 +1,4 @@
-"""Aligned motion: a prediction paired with the truth and scaled to it, once for all motion metrics, and the measurements that these yield."""
+"""Aligned motion: a prediction paired with the truth and aligned with it, once for all motion metrics, and the measurements that these yield."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hoibench.clip import Array
-from hoibench.metrics.alignment import ALIGNMENTS, fit_scales
+from hoibench.metrics.alignment import Alignment, fit_alignment
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable, Undefined
 from hoibench.metrics.pairing import pair_prediction
@@ -20,25 +20,23 @@ PointError = Callable[[PointSet], Array]
 
 @dataclass(frozen=True, eq=False)
 class AlignedMotion:
-    """A prediction in the order of the true points and scaled to them, and the truth; camera space, metres.
+    """A prediction in the order of the true points and aligned with them, and the truth; camera space, metres.
 
     Attributes:
         truth: the true tracks.
-        pred: s P, (V, N, K, 3), the predicted points in the truth's order, scaled.
+        pred: s P + t, (V, N, K, 3), the predicted points in the truth's order, aligned.
         paired_truth: the points of a perfect method after the same pairing, see ``PairedPoints``; None for ``query`` pairing, which is exact.
         track_index: (V, K) index of each true point's predicted track for ``anchor`` pairing, -1 for none; else None.
-        scales: (V,) the factor s of each view.
         pairing: the kind of pairing: ``query``, ``anchor`` or ``oracle-projection``.
-        alignment: the kind of scale: ``none``, ``shared`` or ``per_view``.
+        alignment: the factor s and the shift t of each view.
     """
 
     truth: TrueTracks
     pred: PointSet
     paired_truth: PointSet | None
     track_index: Array | None
-    scales: Array
     pairing: str
-    alignment: str
+    alignment: Alignment
 
     def measurement(
         self,
@@ -55,24 +53,30 @@ class AlignedMotion:
         """
         scale = self._scale(view)
         if scale is None and pair is None and part is None:
-            scales = dict(zip(self.truth.views, self.scales.tolist(), strict=True))
-            columns["details"] = {**columns.get("details", {}), "scales": scales}
+            fitted = {"scales": self.alignment.scales, "shifts": self.alignment.shifts}
+            by_view = {
+                name: dict(zip(self.truth.views, values.tolist(), strict=True))
+                for name, values in fitted.items()
+                if values is not None
+            }
+            columns["details"] = {**columns.get("details", {}), **by_view}
         return Measurement(
             value,
             view=view,
             pair=pair,
             part=part,
             pairing=self.pairing,
-            alignment=self.alignment,
+            alignment=self.alignment.kind,
             scale=scale,
             **columns,
         )
 
     def _scale(self, view: str | None) -> float | None:
         """Return the scale factor of a view, or of the clip if ``view`` is None; None for a clip whose views have different factors."""
-        if self.alignment != "per_view":
-            return float(self.scales[0])
-        return None if view is None else float(self.scales[self.truth.views.index(view)])
+        scales = self.alignment.scales
+        if self.alignment.kind in ("none", "shared"):
+            return float(scales[0])
+        return None if view is None else float(scales[self.truth.views.index(view)])
 
     def measurement_or_undefined(self, value: float | str, **columns: Any) -> Measurement:
         """Return ``measurement(value)``; if ``value`` is a text, one with status ``undefined`` and this reason."""
@@ -82,7 +86,7 @@ class AlignedMotion:
 
 
 def align_motion(case: Case) -> AlignedMotion:
-    """Return the prediction of a case (a prediction and its clip), paired with the true points and scaled to them; computed once per case.
+    """Return the prediction of a case (a prediction and its clip), paired with the true points and aligned with them; computed once per case.
 
     Raises:
         NotApplicable: the prediction or the clip lacks an input of the motion metrics.
@@ -99,16 +103,14 @@ def _align_motion(case: Case) -> AlignedMotion:
         if not truth.mask.any():
             raise Undefined("every visible true point is at an edge of the true depth")
     paired = pair_prediction(case.prediction, truth, case.pairing)
-    scale = case.prediction.scale
-    scales = fit_scales(scale, paired.pred.xyz, truth.points, truth.mask, paired.pred.valid)
+    alignment = fit_alignment(case.prediction.scale, paired.pred.xyz, truth.points, truth.mask, paired.pred.valid)
     return AlignedMotion(
         truth=truth,
-        pred=paired.pred.scaled(scales),
+        pred=alignment.apply(paired.pred),
         paired_truth=paired.paired_truth,
         track_index=paired.track_index,
-        scales=scales,
         pairing=case.pairing,
-        alignment=ALIGNMENTS[scale],
+        alignment=alignment,
     )
 
 

@@ -13,7 +13,7 @@ Card:       cards/motion.toml
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,16 +219,14 @@ def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> Ge
     Tracks are in the method's own order; of point maps, these are the samples at the true points' pixels.
     """
     tracks, valid = case.prediction.tracks, case.prediction.valid
+    align: Callable[[Array, int], Array] = motion.alignment.apply_to_view
     if tracks is None or case.pairing == "oracle-projection":
-        tracks, valid, scales = motion.pred.xyz, motion.pred.valid, np.ones_like(motion.scales)
-    else:
-        scales = motion.scales
+        tracks, valid, align = motion.pred.xyz, motion.pred.valid, lambda points, v: points
     member = np.ones((len(tracks), tracks.shape[2]), dtype=bool) if part is None else _is_in_part(motion, tracks, part)
 
     def cloud(v: int, n: int) -> Array:
         chosen = member[v] if valid is None else member[v] & valid[v, n]
-        points: Array = tracks[v, n][chosen].astype(np.float64) * scales[v]
-        return points
+        return align(tracks[v, n][chosen].astype(np.float64), v)
 
     return cloud
 

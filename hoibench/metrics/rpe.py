@@ -3,6 +3,7 @@
 Formula:    rpe = 100 mean_v mean_n [ sum_k m min(e, 1) / sum_k m ],  e = |sP - X| / max(|X|, 0.01 m);  pi = the same means of 100 1(e < 0.25);
             rpe@1, for comparison with the paper's tables only: without the bound of 1.
 Points:     P predicted, X true, camera space, metres; P in the order of X (``pairing``); s the alignment's scale (``alignment``).
+            With the alignment ``scale_shift``, sP + t replaces sP, and |X| is the distance from the view's camera in frame 0.
 Counted:    m: visible in the view in frame 0 and in frame n (``TrueTracks.mask``); rpe_all: visible in frame 0, hidden or not in frame n.
 Missing:    e = 1, the largest error of an answer: no answer scores worse than none.
 Card:       cards/motion.toml
@@ -177,6 +178,9 @@ def _measure(
     **details: Any,
 ) -> Iterator[Measurement]:
     motion = align_motion(case)
+    truth, has_shift = motion.truth, motion.alignment.shifts is not None
+    distance = truth.distance_from_first_camera if has_shift else np.linalg.norm(truth.points, axis=-1)
+    norm = np.maximum(distance, MIN_NORM)
     yield from measure_groups(
-        motion, group(motion), lambda pred: to_percent(camera_error(pred, motion.truth.points)), **details
+        motion, group(motion), lambda pred: to_percent(relative_error(pred, truth.points, norm)), **details
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from hoibench.clip import Array, Camera, Clip
-from hoibench.geometry import project, to_camera, to_world
+from hoibench.geometry import optical_centre, project, to_camera, to_world
 from hoibench.metrics.measurement import MISSING_INPUT, NotApplicable, Undefined
 
 
@@ -67,6 +67,13 @@ class TrueTracks:
     def points(self) -> Array:
         """X, (V, N, K, 3) float64: the true points in the space of each camera, metres."""
         return world_to_cameras(self.world, self.cameras)
+
+    @cached_property
+    def distance_from_first_camera(self) -> Array:
+        """(V, N, K) metres: how far each point is from where its view's camera is in frame 0, for every frame; |X| if the camera does not move."""
+        first = [(c.R[0], c.t[0]) if c.is_moving else (c.R, c.t) for c in self.cameras]
+        centres = np.stack([optical_centre(R, t) for R, t in first])
+        return np.linalg.norm(self.world - centres[:, None, None], axis=-1)
 
     @property
     def visible_first(self) -> Array:

@@ -33,6 +33,7 @@ def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
             ),
             ("mean ratio to the truth", _number(cell.detail, "") if card.direction == "ratio" else None),
             ("mean of the truth", _number(cell.detail, unit) if card.direction == "truth_distance" else None),
+            ("floor of the pairing", _number(cell.pairing_floor, f"{unit} (the truth itself, paired in the same way)")),
             ("geometric mean factor to the truth", _number(cell.ratio_factor, "")),
             ("mean distance from the truth", _number(cell.truth_distance, unit)),
             ("clips", f"{cell.answered} answered, {cell.failed} failed{_share(cell)}; {cell.n_expected} on the board"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,17 @@ from hoibench.results.ranking import (
 )
 from hoibench.results.run_record import RunMethod
 
-_CONDITION_COLUMNS = ["board_row", "clip_index", "status", "reason", "pairing", "alignment", "coverage", "truth"]
+_CONDITION_COLUMNS = [
+    "board_row",
+    "clip_index",
+    "status",
+    "reason",
+    "pairing",
+    "alignment",
+    "coverage",
+    "truth",
+    "details",
+]
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Cell:
         ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth, 1 to 20; else None.
         truth_distance: for a metric whose target is the truth's value, the mean distance from it; else None.
         detail: the mean over answered clips of the ratio to the truth or of the truth's value, for a metric ranked by it; else None.
+        pairing_floor: the mean over clips of the value of the truth itself, paired as the prediction is; None if pairing is exact.
         order: sort key: lower is better, or the value itself for a metric that is not ranked; None sorts last.
     """
 
@@ -72,6 +84,7 @@ class Cell:
     ratio_factor: float | None
     truth_distance: float | None
     detail: float | None
+    pairing_floor: float | None
     order: float | None
 
     @property
@@ -141,7 +154,8 @@ def fill_column(
         if withheld[m] or not scores.is_answered[m]:
             cells.append(_empty_cell(own[m], scores, m, withheld[m], conditions[m]))
         else:
-            cells.append(_value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m]))
+            floor = _pairing_floor(own[m])
+            cells.append(_value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m], floor))
     return cells
 
 
@@ -153,6 +167,7 @@ def _value_cell(
     standing: Standing,
     grey: str | None,
     conditions: ScoringConditions,
+    pairing_floor: float | None,
 ) -> Cell:
     value = _mean(scores.value[m], scores.has_value[m])
     cost = _mean(scores.cost[m], scores.has_cost[m])
@@ -174,6 +189,7 @@ def _value_cell(
         detail=_mean(scores.own_detail[m], scores.has_own_cost[m])
         if card.direction in ("ratio", "truth_distance")
         else None,
+        pairing_floor=pairing_floor,
         order=value if card.direction == "none" else cost,
     )
 
@@ -197,6 +213,7 @@ def _empty_cell(
         ratio_factor=None,
         truth_distance=None,
         detail=None,
+        pairing_floor=None,
         order=None,
     )
 
@@ -254,6 +271,13 @@ def _conditions(results: pd.DataFrame) -> ScoringConditions:
         truth="proxy-hand" if "proxy-hand" in truths else next(iter(truths), None),
         coverage=float(coverage.mean()) if len(coverage) else None,
     )
+
+
+def _pairing_floor(results: pd.DataFrame) -> float | None:
+    inexact = results[(results["status"] == "ok") & results["pairing"].isin(["anchor", "oracle-projection"])]
+    floors = inexact["details"].map(lambda text: json.loads(text).get("pairing_floor")).astype(np.float64)
+    of_clips = floors.sort_values().groupby(inexact["clip_index"]).mean().dropna()
+    return float(of_clips.mean()) if len(of_clips) else None
 
 
 def _common_value(column: pd.Series[Any]) -> str | None:

@@ -113,6 +113,21 @@ def test_badges_and_links_come_from_methods_and_cards(board):
     assert not any("scale" in text for text in lines["SyncMV4D"].cells[rpe].extras)
 
 
+def test_alignment_and_pairing_floor_stand_under_the_value(tmp_path):
+    conditions = {"pairing": "oracle-projection", "alignment": "scale_shift"}
+    method = replace(next(method for method in fake_runs.METHODS if method.id == "geo4d"), conditions=conditions)
+    fake_runs.write_run(
+        tmp_path / "run",
+        [method],
+        clips=2,
+        metrics=("rpe@1",),
+        edit=lambda row: row | {"details": {"pairing_floor": 0.25}},
+    )
+    (built,) = build_boards([read_run(tmp_path / "run")], fake_runs.CARDS)
+    ((line,),) = [section.rows for section in build_board_view(built, {}).tables[0].sections]
+    assert line.cells[0].extras[-2:] == ("0.250 by pairing alone", "scale and shift, per view")
+
+
 def test_reference_rows_have_no_badges(tmp_path):
     given = {"pairing": "query", "privileges": ("the truth",)}
     methods = [replace(fake_runs.REFERENCE_ROWS[0], more=given), fake_runs.METHODS[0]]

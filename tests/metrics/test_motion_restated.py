@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import plain_motion as plain
 import pytest
+from plain_point_protocols import scale_and_shift
 
 from hoibench.metric_card import all_cards
 
@@ -23,22 +24,32 @@ def restate(clip, prediction):
         P = P * plain.scale(P, X, m & valid)
     if prediction.scale == "per_view":
         P = np.stack([P[v] * plain.scale(P[v], X[v], (m & valid)[v]) for v in range(V)])
+    if prediction.scale == "scale_shift":
+        P = np.stack([scale_and_shift(P[v], P[v][(m & valid)[v]], X[v][(m & valid)[v]]) for v in range(V)])
     PW = np.array([[[plain.world_point(p, *frames[v][n]) for p in P[v, n]] for n in range(N)] for v in range(V)])
     XW, D = np.broadcast_to(world, X.shape), plain.scene_size(world)
     hidden = clip.tracks.visible[:, :1] & recorded
     by_scene, by_norm = (plain.world_errors(P, world, cameras, m, valid, by) for by in ("scene", "norm"))
     literal = plain.world_errors(P, world, cameras, m, valid, "norm", cap=np.inf, missing=1.0)
     between = plain.disagreement_errors(P, world, cameras, m, valid)
-    relative = plain.relative_errors(P, X, m, valid)
+    near, far = P, X  # the relative errors' points, in camera space, or in that of frame 0's camera
+    if prediction.scale == "scale_shift":
+        near, far = (
+            np.array(
+                [[[plain.camera_point(x, *frames[v][0]) for x in points[v, n]] for n in range(N)] for v in range(V)]
+            )
+            for points in (PW, np.broadcast_to(world, X.shape))
+        )
+    relative = plain.relative_errors(near, far, m, valid)
     clouds = (P, X, m, valid, recorded, valid, D, 0)
     return {
         "rpe@2": plain.percent(relative),
-        "rpe@1": plain.percent(plain.relative_errors(P, X, m, valid, cap=np.inf)),
+        "rpe@1": plain.percent(plain.relative_errors(near, far, m, valid, cap=np.inf)),
         "pi@1": plain.inliers(relative, 0.25),
         "pi_010@1": plain.inliers(relative, 0.10),
         "pi_005@1": plain.inliers(relative, 0.05),
-        "rpe_all@2": plain.percent(plain.relative_errors(P, X, hidden, valid)),
-        "rpe_all@1": plain.percent(plain.relative_errors(P, X, hidden, valid, cap=np.inf)),
+        "rpe_all@2": plain.percent(plain.relative_errors(near, far, hidden, valid)),
+        "rpe_all@1": plain.percent(plain.relative_errors(near, far, hidden, valid, cap=np.inf)),
         "chamfer@2": plain.chamfer(*clouds, 1),
         "chamfer_sq@2": plain.chamfer(*clouds, 2),
         "chamfer_paper@1": plain.chamfer_paper(P, X, valid, recorded, D, 1),
@@ -80,7 +91,7 @@ def noisy(build_clip, predict):
 
 
 @pytest.mark.parametrize("moving", [False, True])
-@pytest.mark.parametrize("scale", ["metric", "shared", "per_view"])
+@pytest.mark.parametrize("scale", ["metric", "shared", "per_view", "scale_shift"])
 def test_every_motion_metric_equals_its_restatement(noisy, moving, scale, measure_headline):
     clip, prediction = noisy(moving, scale)
     expected = restate(clip, prediction)

@@ -385,6 +385,12 @@ def test_rows_give_the_scale_per_clip_or_per_view(toy_clip, predict, measure_hea
     assert [row.scale for row in rows] == [*(pytest.approx(1 / f) for f in factors), None]
     assert {row.alignment for row in rows} == {"per_view"}
     assert rows[-1].details["scales"] == {row.view: row.scale for row in rows[:-1]}
+    moved = replace(prediction, tracks=scaled + np.float32([0.1, 0.0, 0.2]), scale="scale_shift")
+    for metric in ("rpe@2", "chamfer@2", "mv_rpe_scene@2"):
+        *_, row = measure(metric, moved, toy_clip)
+        assert (row.alignment, row.scale, row.value) == ("scale_shift", None, pytest.approx(0, abs=1e-4))
+        assert row.details["scales"] == pytest.approx(rows[-1].details["scales"], rel=1e-5)
+        assert row.details["shifts"]["left"] == pytest.approx([-0.2, 0.0, -0.4], abs=1e-5)
     halved = measure("rpe@2", replace(prediction, tracks=0.5 * prediction.tracks, scale="shared"), toy_clip)
     assert [row.scale for row in halved] == [pytest.approx(2.0)] * 4
     shared = measure("rpe@2", replace(prediction, tracks=scaled, scale="shared"), toy_clip)
@@ -495,7 +501,7 @@ def test_a_negative_scale_or_too_few_points_fail(metric, toy_clip, predict, meas
         replace(prediction, tracks=-prediction.tracks),
         replace(prediction, valid=np.zeros_like(prediction.valid)),
     ):
-        for scale in ("shared", "per_view"):
+        for scale in ("shared", "per_view", "scale_shift"):
             with pytest.raises(wanted):
                 measure(metric, replace(bad, scale=scale), toy_clip)
 

@@ -317,6 +317,21 @@ def test_a_claim_to_be_deterministic_is_checked_by_two_seeds_on_one_clip(board_o
     assert (cell(board, "svimo", "rpe@1").standing.unranked is None) == ranked
 
 
+def test_the_floor_of_an_inexact_pairing_is_the_mean_over_clips_of_the_mean_over_seeds(board_of):
+    def edit(row):
+        clip, seed = int(row["clip"][-3:]), row["seed"]
+        if clip == 2 and seed:
+            return row | {"value": None, "status": "failed", "reason": "no", "details": {}}
+        return row | {"details": {"pairing_floor": 0.1 * clip + 0.01 * seed}}
+
+    (board,) = board_of({"metrics": FEW, "clips": 3, "edit": edit})
+    mapped, tracked = cell(board, "geo4d", "rpe@1"), cell(board, "syncmv4d", "rpe@1")
+    assert mapped.pairing_floor == pytest.approx((0.01 + 0.11 + 0.2) / 3)
+    texts = dict(cell_details(mapped, board.columns[0]))
+    assert texts["floor of the pairing"] == "0.106667 % (the truth itself, paired in the same way)"
+    assert tracked.pairing_floor is None and "floor of the pairing" not in dict(cell_details(tracked, board.columns[0]))
+
+
 def test_a_proxy_hand_is_never_ranked(board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", lambda row: row | {"truth": "proxy-hand"})})
     assert cell(board, "syncmv4d", "rpe@1").standing.unranked == "the truth has a proxy hand"

@@ -61,6 +61,7 @@ def test_points_paired_through_the_truth_have_a_class_of_their_own():
         "oracle-projection",
     )
     assert ranking_class(OURS, MOTION, replace(OWN, alignment="shared")) == ("ito4g", "shared", "own points")
+    assert ranking_class(OURS, MOTION, replace(OWN, alignment="scale_shift")) == ("ito4g", "scale_shift", "own points")
     assert ranking_class(OURS, VIDEO, ScoringConditions()) == ("i2vm", "none", "own points")
 
 
