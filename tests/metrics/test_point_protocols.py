@@ -1,5 +1,7 @@
 """rpe@1 and pi@1 of point maps equal the authors' own evaluations of GeometryCrafter and MotionCrafter, restated in support/."""
 
+from pathlib import Path
+
 import numpy as np
 import plain_point_protocols as plain
 import pytest
@@ -10,10 +12,9 @@ from hoibench.clip import Camera, Clip, Prediction, Tracks, View
 from hoibench.geometry.point_maps import points_from_depth
 from hoibench.geometry.projection import to_camera, to_world
 from hoibench.metric_card import all_cards
-from hoibench.metrics.alignment import fit_scale_shift
 from hoibench.metrics.case import Case
-from hoibench.metrics.rpe import pi, rpe_uncapped
 
+PAGE = Path(__file__).parents[2] / "docs" / "scoring.md"
 FRAMES, SIZE = 4, (8, 12)
 K = np.array([[14.0, 0, 5.5], [0, 14.0, 3.5], [0, 0, 1]])
 
@@ -78,16 +79,20 @@ def test_the_divisor_of_a_shifted_alignment_is_the_distance_from_the_first_camer
 
 
 @pytest.mark.parametrize("moving", [False, True])
-def test_plain_arrays_give_the_same_numbers(moving):
-    """The lines of docs/scoring.md."""
+def test_the_lines_of_the_documentation_give_the_same_numbers(moving):
     _, truth, mask, poses, pred = scene(2, moving)
-    pred = pred.astype(np.float64)
-    s, t = fit_scale_shift(pred, truth, mask)
-    first = np.linalg.inv(poses[0]) @ poses
-    aligned, X = (
-        (maps.reshape(FRAMES, -1, 3) @ first[:, :3, :3].mT + first[:, None, :3, 3])[None]
-        for maps in (s * pred + t, truth)
-    )
-    m = mask.reshape(1, FRAMES, -1)
-    error, inliers = plain.motioncrafter(pred, truth, mask, poses)
-    assert (rpe_uncapped(aligned, X, m), pi(aligned, X, m)) == pytest.approx((100 * error, 100 * inliers), abs=1e-6)
+    camera_from_first = np.linalg.inv(poses) @ poses[0]
+    arrays = {
+        "pred": pred.astype(np.float64).reshape(1, FRAMES, -1, 3),
+        "truth": truth.reshape(1, FRAMES, -1, 3),
+        "mask": mask.reshape(1, FRAMES, -1),
+        "camera": Camera(K, camera_from_first[:, :3, :3], camera_from_first[:, :3, 3], SIZE),
+    }
+    (lines,) = [text for text in PAGE.read_text().split("```") if "fit_scale_shift(pred, truth" in text]
+    exec(lines.removeprefix("python"), arrays)
+    expected = {
+        "geometrycrafter": plain.geometrycrafter(pred.astype(np.float64), truth, mask),
+        "motioncrafter": plain.motioncrafter(pred.astype(np.float64), truth, mask, poses),
+    }
+    for name, shares in expected.items():
+        assert arrays[name] == pytest.approx([100 * share for share in shares], abs=1e-6)
