@@ -73,7 +73,8 @@ class TrueTracks:
         """(V, N, K) metres: how far each point is from where its view's camera is in frame 0, for every frame; |X| if the camera does not move."""
         first = [(c.R[0], c.t[0]) if c.is_moving else (c.R, c.t) for c in self.cameras]
         centres = np.stack([optical_centre(R, t) for R, t in first])
-        return np.linalg.norm(self.world - centres[:, None, None], axis=-1)
+        distance: Array = np.linalg.norm(self.world - centres[:, None, None], axis=-1)
+        return distance
 
     @property
     def visible_first(self) -> Array:
