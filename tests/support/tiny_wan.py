@@ -1,6 +1,7 @@
 """A small random checkpoint in the layout of Wan2.2-TI2V-5B-Diffusers, at the sizes of the preset ``nano``; fixture: ``wan_folder``.
 
-It has transformer/, vae/ (Wan2.2's shape: residual, patches of 2 x 2 pixels, stride (4, 16, 16)), text_encoder/ and tokenizer/.
+It has transformer/, vae/ (Wan2.2's shape: residual, patches of 2 x 2 pixels, stride (4, 16, 16)), text_encoder/, tokenizer/, scheduler/ and
+model_index.json, which like the published one names the pipeline without an image.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ from disk_cache import cached_folder
 SPECIAL = ("<pad>", "</s>", "<unk>")
 """The first ids of the tokenizer, as T5's."""
 
+INDEX = {
+    "_class_name": "WanPipeline", "_diffusers_version": "0.35.0.dev0", "boundary_ratio": None, "expand_timesteps": True,
+    "scheduler": ["diffusers", "UniPCMultistepScheduler"], "text_encoder": ["transformers", "UMT5EncoderModel"],
+    "tokenizer": ["transformers", "T5TokenizerFast"], "transformer": ["diffusers", "WanTransformer3DModel"], "transformer_2": [None, None],
+    "vae": ["diffusers", "AutoencoderKLWan"],
+}  # fmt: skip
+"""The values of the published index."""
+
 
 @pytest.fixture(scope="session")
 def wan_folder() -> Path:
@@ -24,11 +33,13 @@ def wan_folder() -> Path:
 
 
 def write_checkpoint(folder: Path, seed: int = 0) -> None:
-    """Write all four parts into a folder."""
+    """Write all parts and the index into a folder."""
     write_transformer(folder, seed)
     write_vae(folder, seed)
     write_text_encoder(folder, seed)
     write_tokenizer(folder)
+    write_scheduler(folder)
+    (folder / "model_index.json").write_text(json.dumps(INDEX, indent=1))
 
 
 def transformer_config() -> dict[str, Any]:
@@ -132,6 +143,16 @@ def write_tokenizer(folder: Path) -> None:
         "extra_ids": 0, "model_max_length": 512,
     }  # fmt: skip
     (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
+
+
+def write_scheduler(folder: Path) -> None:
+    """Write scheduler/ with the values that diffusers' conversion of Wan's weights gives it."""
+    from diffusers import UniPCMultistepScheduler
+
+    scheduler = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=5.0
+    )
+    scheduler.save_pretrained(folder / "scheduler")
 
 
 def _add_noise(model: Any, seed: int) -> None:
