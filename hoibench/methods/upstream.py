@@ -37,7 +37,7 @@ _OWN_VARIABLES = (
 """Environment variables of this process that do not hold in another environment."""
 
 _RESERVE_BYTES = 1 << 30
-"""The part of the disk that a worker's largest file leaves free."""
+"""The part of a large disk that a worker's largest file leaves free."""
 
 
 class UpstreamMethod(Method):
@@ -125,11 +125,11 @@ class UpstreamMethod(Method):
         env |= {"PYTHONPATH": str(Path(worker_side.__file__).parent), "PYTHONUNBUFFERED": "1"}
         if self.runtime.device == "cpu":
             env["CUDA_VISIBLE_DEVICES"] = ""
-        memory_gb, seconds = self._number("memory_gb"), self._number("timeout_s")
+        memory_gb, seconds, free = self._number("memory_gb"), self._number("timeout_s"), free_bytes(folder)
         limits = Limits(
             seconds=seconds,
             memory_bytes=_physical_memory() if memory_gb is None else int(memory_gb * (1 << 30)) or None,
-            file_bytes=max(free_bytes(folder) - _RESERVE_BYTES, 0),
+            file_bytes=max(free - _RESERVE_BYTES, free // 2),
         )
         try:
             run_command(argv, cwd=cwd, env=env, limits=limits)
