@@ -42,7 +42,7 @@ def answer(request: Json, folder: Path) -> list[Json]:
         K=np.loadtxt(str(made / "pred_intrinsics.txt"), ndmin=2).reshape(-1, 3, 3),
         T_world_from_cam=read_poses(made / "pred_traj.txt"),
     )
-    return [{"view": view["id"], "geometry": name, "frame": "camera", "scale": "per_view"}]
+    return [{"view": view["id"], "geometry": name}]
 
 
 def read_poses(path: Path) -> np.ndarray:

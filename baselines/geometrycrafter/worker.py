@@ -35,7 +35,7 @@ def answer(request: Json, folder: Path) -> list[Json]:
     exchange_worker.run_script("run.py", [word for key, value in flags.items() for word in ("--" + key, value)])
     with np.load(str(made / (video.stem + ".npz"))) as arrays:
         np.savez(str(folder / name), points=arrays["point_map"], valid=arrays["mask"])
-    return [{"view": view["id"], "geometry": name, "frame": "camera", "scale": "per_view"}]
+    return [{"view": view["id"], "geometry": name}]
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def answer(request: Json, folder: Path) -> list[Json]:
         if "scene_flow" in arrays:
             found["flow"] = arrays["scene_flow"]
     np.savez(str(folder / name), **found)
-    return [{"view": view["id"], "geometry": name, "frame": "world", "scale": "per_view"}]
+    return [{"view": view["id"], "geometry": name}]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, StringConstraints
 from pydantic.json_schema import models_json_schema
 
-from hoibench.clip import Array, Scale, View, check_float, check_mask, check_pixels, check_shape
+from hoibench.clip import Array, View, check_float, check_mask, check_pixels, check_shape
 from hoibench.store import read_npz
 from hoibench.store.records import Record
 from hoibench.video import VideoError, decode, encode
@@ -107,8 +107,6 @@ class ExchangeOutput(Record):
         view: the id of a view of the request.
         video: mp4 with the generated frames, or null.
         geometry: npz with arrays of ``Geometry``, or null.
-        frame: the frame of the points in ``geometry``: the view's ``camera`` frame, or the ``world`` of the request's cameras.
-        scale: the scale of the points, see ``hoibench.clip.Scale``.
         box: (top, left, height, width) of the region of the input pictures, in their pixels, that the output shows; it may exceed the pictures, by
             padding.  Null means that it shows the complete pictures.
     """
@@ -116,8 +114,6 @@ class ExchangeOutput(Record):
     view: str
     video: FileName | None = None
     geometry: FileName | None = None
-    frame: Literal["camera", "world"] = "camera"
-    scale: Scale = "metric"
     box: Box | None = None
 
 
@@ -126,14 +122,14 @@ class ExchangeResult(Record):
 
     Attributes:
         id: the request's id.
-        status: ``ok``, ``failed``, or ``skipped`` for a request that the worker cannot answer, e.g. with too many frames.
-        reason: why it is not ``ok``.
+        status: ``ok`` or ``failed``.
+        reason: why it failed.
         outputs: what was made.
         seconds: the time that it took.
     """
 
     id: RequestId
-    status: Literal["ok", "failed", "skipped"]
+    status: Literal["ok", "failed"]
     reason: str = ""
     outputs: tuple[ExchangeOutput, ...] = ()
     seconds: float | None = None
@@ -175,8 +171,6 @@ class Geometry:
         flow: (N, h, w, 3) float scene flow, i.e. the motion of the point at each pixel until the next frame.
         K: (3, 3) or (N, 3, 3) intrinsics in pixels of the maps.
         T_world_from_cam: (N, 4, 4) camera-to-world matrices.
-        tracks: (N, K, 3) float positions of K points.
-        visible: (N, K) bool, whether the view sees the point.
     """
 
     points: Array | None = None
@@ -185,8 +179,6 @@ class Geometry:
     flow: Array | None = None
     K: Array | None = None
     T_world_from_cam: Array | None = None
-    tracks: Array | None = None
-    visible: Array | None = None
 
 
 def write_view(
@@ -279,19 +271,19 @@ def read_geometry(path: Path, frames: int, size: tuple[int, int] | None = None) 
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from None
     geometry = Geometry(**arrays)
-    for name in ("points", "depth", "flow", "tracks", "K", "T_world_from_cam"):
+    for name in ("points", "depth", "flow", "K", "T_world_from_cam"):
         array = getattr(geometry, name)
         if array is None:
             continue
         bad = ~np.isfinite(array) if name == "depth" else ~np.isfinite(array).all(axis=-1)
-        if name in ("points", "depth", "flow") and geometry.valid is not None:
+        is_map = name in ("points", "depth", "flow")
+        if is_map and geometry.valid is not None:
             if geometry.valid.shape != bad.shape:
                 raise ValueError(f"{path.name}: valid has shape {geometry.valid.shape}, but {name} {array.shape}")
             bad &= geometry.valid
         if bad.any():
-            raise ValueError(
-                f"{path.name}: {name} has NaN or infinity at {int(bad.sum())} of {bad.size} places; mark them in `valid`"
-            )
+            fix = "; mark them in `valid`" if is_map else ""
+            raise ValueError(f"{path.name}: {name} has NaN or infinity at {int(bad.sum())} of {bad.size} places{fix}")
     return geometry
 
 
@@ -299,9 +291,9 @@ def _check_array(name: str, array: Array, frames: int, size: tuple[int, int] | N
     grid = size or ("h", "w")
     shapes: dict[str, tuple[int | str, ...]] = {
         "points": (frames, *grid, 3), "depth": (frames, *grid), "valid": (frames, *grid), "flow": (frames, *grid, 3),
-        "T_world_from_cam": (frames, 4, 4), "K": (3, 3) if array.ndim == 2 else (frames, 3, 3), "tracks": (frames, "K", 3), "visible": (frames, "K"),
+        "T_world_from_cam": (frames, 4, 4), "K": (3, 3) if array.ndim == 2 else (frames, 3, 3),
     }  # fmt: skip
-    if name in ("valid", "visible"):
+    if name == "valid":
         check_mask(name, array, shapes[name])
     else:
         check_float(name, array)

@@ -118,7 +118,7 @@ VALID = np.ones((4, 6, 8), bool)
         ({"points": POINTS, "valid": VALID.astype(np.uint8)}, "view-0.npz: valid has dtype uint8, expected bool"),
         ({"K": np.full((3, 3), np.nan)}, "view-0.npz: K has NaN or infinity at 3 of 3"),
         ({"K": np.zeros((3, 3, 3))}, "view-0.npz: K has 3 frames, expected 4"),
-        ({"tracks": np.zeros((4, 5, 2))}, "view-0.npz: tracks has shape (4, 5, 2), expected (4, K, 3)"),
+        ({"depth": POINTS[..., 0], "K": np.eye(4)}, "view-0.npz: K has shape (4, 4), expected (3, 3)"),
         ({"points": np.zeros(())}, "view-0.npz: points has shape ()"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ def answer(request, folder):
     view, name = request["views"][0], request["id"] + ".npz"
     arguments = ["--video", folder / view["video"], "--out", folder / name, "--frames", request["frames"]]
     exchange_worker.run_script("run.py", [*arguments, "--size", *request["size"], "--seed", request["seed"]])
-    return [{"view": view["id"], "geometry": name, "scale": "per_view"}]
+    return [{"view": view["id"], "geometry": name}]
 
 
 if __name__ == "__main__":
