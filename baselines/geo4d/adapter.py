@@ -23,6 +23,18 @@ class Geo4D(VideoToPoints):
     """
 
     worker = Path(__file__).with_name("worker.py")
+    modules = (
+        "torch",
+        "torchvision",
+        "pytorch_lightning",
+        "omegaconf",
+        "open_clip",
+        "decord",
+        "cv2",
+        "pytorch3d",
+        "evo",
+        "roma",
+    )
     option_names = ("steps",)
     least_frames = 16
 

@@ -21,6 +21,7 @@ class GeometryCrafter(VideoToPoints):
     """
 
     worker = Path(__file__).with_name("worker.py")
+    modules = ("torch", "diffusers", "transformers", "decord", "fire", "kornia")
     option_names = ("model_type", "steps", "window_size", "low_memory")
 
     def describe(self, geometry: Geometry) -> Mapping[str, Any]:

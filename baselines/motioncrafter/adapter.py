@@ -21,6 +21,7 @@ class MotionCrafter(VideoToPoints):
     """
 
     worker = Path(__file__).with_name("worker.py")
+    modules = ("torch", "diffusers", "transformers", "decord", "fire", "h5py", "kornia")
     option_names = ("model_type", "steps", "window_size", "low_memory")
 
     def make_requests(self, request: Request, folder: Path) -> list[ExchangeRequest]:

@@ -1,6 +1,7 @@
 """Point maps of known scale and pose, written by upstream code, through the command line to scores."""
 
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from depth_and_part import render_depth_and_part
 from fake_upstream import make_tree
 from fork_server import fork_run
 
+from hoibench.cli.main import main
 from hoibench.datasets.base import sample_clips
 from hoibench.datasets.registry import open_dataset
 from hoibench.datasets.surfaces import build_frame_mesh
@@ -23,7 +25,7 @@ SCALES = (0.4, 1.0, 2.5)
 """Metres in a unit of the maps of each view."""
 
 
-def test_points_and_scales_come_back(tmp_path, train_root):
+def test_points_and_scales_come_back_and_the_floor_is_printed(tmp_path, train_root, capsys):
     """The true surfaces at each pixel, of which float16 keeps 11 bits."""
     dataset = open_dataset("synthetic", train_root)
     (entry,) = sample_clips(dataset.manifest("train").entries, 1)
@@ -37,7 +39,18 @@ def test_points_and_scales_come_back(tmp_path, train_root):
         np.save(tmp_path / f"{clip.id}-view-{v}.npy", maps[v] / SCALES[v])
 
     tree = make_tree("geometrycrafter", tmp_path)
-    words = ["-m", "hoibench.run", "--dataset", "synthetic", "--root", str(train_root), "--split", "train", "--limit", "1"]
+    words = [
+        "-m",
+        "hoibench.run",
+        "--dataset",
+        "synthetic",
+        "--root",
+        str(train_root),
+        "--split",
+        "train",
+        "--limit",
+        "1",
+    ]
     words += ["--method", "geometrycrafter", *tree.flags, "--set", "geometrycrafter.accept_terms=true"]
     done = fork_run(
         [*words, "--metrics", "rpe", "--workers", "1", "--out", "r"],
@@ -61,3 +74,6 @@ def test_points_and_scales_come_back(tmp_path, train_root):
             column, row = np.floor(pixels[n, seen] + 0.5).astype(int).T
             error = np.linalg.norm(tracks.xyz[v, n, seen] * SCALES[v] - maps[v][n, row, column], axis=-1)
             assert error.max() < 1e-3
+
+    assert main(["show", str(tmp_path / "r"), "--method", "geometrycrafter", "--metric", "rpe"]) == 0
+    assert re.search(r"floor of the pairing: \S+ % \(the truth itself", capsys.readouterr().out)
