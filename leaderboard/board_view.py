@@ -113,7 +113,7 @@ class RowView:
         label: the method's name.
         link: URL of its paper, or None.
         families: (title, is_privileged) of each family; a privileged family gets videos of the clip as input.
-        badges: short facts about the method, e.g. its pairing.
+        badges: short facts about the method, e.g. its pairing, or that its predictions are precomputed.
         seeds: the number of seeds as text, empty for a reference row.
         notes: numbers of the row's notes under the table.
         role: ``ceiling``, ``ranked`` or ``floor``, see ``BoardRow``.
@@ -285,7 +285,8 @@ def _row(
     implied = (*_IMPLIED, shared)
     view_type = {"sv": "one view at a time", "mv": "views together"}.get(method.view_type or "")
     pairing = f"paired by {method.pairing}" if method.pairing else None
-    badges = [text for text in (view_type, pairing, *method.privileges) if text and method.kind != "reference"]
+    source = "precomputed" if method.precomputed else None
+    badges = [text for text in (source, view_type, pairing, *method.privileges) if text and method.kind != "reference"]
     return RowView(
         label=sanitize(row.label, 60),
         link=web_link(method.paper),

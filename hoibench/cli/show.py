@@ -93,6 +93,8 @@ def show_command(arguments: Sequence[str]) -> int:
         console.print(
             "* best, or not separable from the best; + primary metric, the others are exploratory", highlight=False
         )
+        if precomputed := [row.method.key for row in board.rows if row.method.precomputed]:
+            console.print(f"precomputed, i.e. not made by the run: {', '.join(precomputed)}", highlight=False)
         for line in _notable_lines(board, options):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         for note in board.notes:

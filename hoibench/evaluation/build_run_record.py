@@ -91,6 +91,7 @@ def _method_record(entrant: Entrant, plan: Plan) -> RunMethod:
         paper=spec.paper or None,
         privileges=spec.privileges,
         settings={name: str(v) if isinstance(v, Path) else v for name, v in entrant.settings.items()},
+        precomputed=spec.folder is not None,
     )
 
 

@@ -88,8 +88,7 @@ class Scorer:
             prediction = decode_prediction(read_prediction(folder))
             if has_prediction:  # perhaps copied from elsewhere; one that does not fit the clip counts as failed
                 stage = "generate"
-                request = build_request(loaded.clip, spec.model_copy(update={"families": ()}), unit.seed)
-                check_prediction(prediction, request)
+                _check_shapes(prediction, spec, loaded, unit)
                 stage = "score"
             self._score(unit, spec, loaded, prediction)
         except BaseException as error:
@@ -109,7 +108,7 @@ class Scorer:
         prediction = self._build_prediction(unit, spec, loaded)
         seconds = round(time.monotonic() - start, 3)
         check_outputs(prediction, spec)
-        check_prediction(decode_prediction(prediction), build_request(loaded.clip, spec, unit.seed))
+        _check_shapes(decode_prediction(prediction), spec, loaded, unit)
         folder = unit.prediction_folder(self.context.out)
         write_prediction(folder, prediction, loaded.clip.fps, unit=unit.key, seconds=seconds)
 
@@ -164,6 +163,12 @@ class Scorer:
             target.replace(path)
         if errors:
             raise MetricsFailed(f"{len(errors)} metric{'s' if len(errors) > 1 else ''} failed; {errors[0]}")
+
+
+def _check_shapes(prediction: Prediction, spec: Spec, loaded: LoadedClip, unit: Unit) -> None:
+    """Check that a prediction fits its clip, which need not have the videos that its method saw."""
+    without_videos = spec.model_copy(update={"families": ()})
+    check_prediction(prediction, build_request(loaded.clip, without_videos, unit.seed))
 
 
 def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:

@@ -41,7 +41,7 @@ def select_entrants(
         select_entrants(["syncmv4d+nano", "frozen"], settings=["syncmv4d+nano.checkpoint=runs/nano/model"])
 
     Args:
-        names: ``METHOD``, ``METHOD+PRESET``, or ``NAME=FOLDER`` for stored predictions.
+        names: ``METHOD``, ``METHOD+PRESET``, or ``NAME=FOLDER`` for stored predictions, which may have the name of a method.
         adapters: specs of methods that are not installed; see ``adapter_spec``.
         built_in: specs of the evaluation's own rows (reference rows, published outputs).
         settings: ``METHOD.KEY=VALUE`` or ``METHOD+PRESET.KEY=VALUE``; the last value of a key counts.
@@ -50,7 +50,7 @@ def select_entrants(
 
     Raises:
         UnknownName: there is no such method, preset, entrant or setting; the message gives the nearest names.
-        ValueError: an id is used twice, a value has the wrong type, or ``preset`` or ``checkpoint`` fits no or several entrants.
+        ValueError: an id or a row's name is used twice, a value has the wrong type, or ``preset`` or ``checkpoint`` fits no or several entrants.
         SettingMissing: a required setting is not given.
         FileNotFoundError: the path in a setting does not exist.
     """
@@ -59,16 +59,14 @@ def select_entrants(
     for text in names:
         name, is_folder, folder = text.partition("=")
         if is_folder:
-            if name in known or name in chosen:
-                raise ValueError(f"--method {text}: {name!r} is already a method of this run; choose another name")
-            chosen[name] = folder_spec(name, Path(folder)), None
+            chosen[text] = folder_spec(name, Path(folder), known.get(name)), None
             continue
         method, _, preset_name = name.partition("+")
         spec = get_by_name("method", method, known)
         if preset_name:
             get_by_name(f"preset of {method}", preset_name, spec.presets)
         chosen[name] = spec, preset_name or None
-    named = {spec.id for spec, _ in chosen.values()}
+    named = {spec.id for spec, _ in chosen.values() if spec.folder is None}
     chosen |= {spec.id: (spec, None) for spec in adapters if spec.id not in named}
     if preset is not None:
         candidates = [name for name, (spec, given) in chosen.items() if spec.presets and given is None]
@@ -78,11 +76,12 @@ def select_entrants(
         chosen[name] = spec, preset
     entrants: dict[str, Entrant] = {}
     for spec, given in chosen.values():
-        if spec.status == "unreleased" and spec.folder is None:
+        if spec.status == "unreleased" and not spec.entry and spec.folder is None:
             raise ValueError(f"--method {spec.id}: its code is not released; score predictions by {spec.id}=FOLDER")
         preset_name = given or next(iter(spec.presets), "")
         entrant = Entrant(spec.with_preset(preset_name), preset_name) if preset_name else Entrant(spec)
-        entrants[entrant.key] = entrant
+        if entrants.setdefault(entrant.key, entrant) != entrant:
+            raise ValueError(f"two rows of this run have the name {entrant.key}: give stored predictions another name")
     return _with_settings(entrants, settings, checkpoint)
 
 
@@ -164,7 +163,7 @@ def _split_setting(text: str, entrants: Mapping[str, Entrant]) -> tuple[str, str
     target, has_key, name = left.rpartition(".")
     if not (has_value and has_key):
         raise ValueError(f"--set {text!r}: write METHOD.KEY=VALUE, e.g. syncmv4d+nano.checkpoint=runs/nano/model")
-    matching = [key for key, entrant in entrants.items() if entrant.spec.id == target]
+    matching = [key for key, entrant in entrants.items() if entrant.spec.id == target and entrant.spec.folder is None]
     if len(matching) > 1:
         raise ValueError(f"--set {text}: this run has {' and '.join(matching)}; name one of them")
     key = matching[0] if matching else target

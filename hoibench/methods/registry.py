@@ -105,10 +105,11 @@ def _find_classes(path: Path) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def folder_spec(name: str, folder: Path) -> Spec:
-    """Return the spec of a folder of predictions under ``name``: from its ``spec.toml``, or a default one.
+def folder_spec(name: str, folder: Path, method: Spec | None = None) -> Spec:
+    """Return the spec of a folder of predictions under ``name``: from its ``spec.toml``, or that of ``method``, which has its name, or a default.
 
-    Stored predictions have neither presets nor settings, and cannot claim to be deterministic, since the claim cannot be checked.
+    Without ``spec.toml``, its outputs are those of the files.  Stored predictions have neither presets nor settings, and cannot claim to be
+    deterministic, since the claim cannot be checked.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -118,10 +119,13 @@ def folder_spec(name: str, folder: Path) -> Spec:
     if not folder.is_dir():
         raise FileNotFoundError(f"--method {name}={folder}: no such folder")
     spec_file = folder / SPEC_FILE
-    spec = _read_spec(spec_file) if spec_file.is_file() else Spec(id="folder", outputs=_find_outputs(folder))
+    has_spec = spec_file.is_file()
+    spec = _read_spec(spec_file) if has_spec else method or Spec(id="folder")
+    stored: dict[str, Any] = {"id": name, "entry": "", "folder": folder.resolve(), "deterministic": False}
+    unneeded: dict[str, Any] = {"presets": {}, "settings": {}, "weights": (), "files": (), "min_gpu_mb": None}
+    outputs = {} if has_spec else {"outputs": _find_outputs(folder)}
     try:
-        stored = {"id": name, "entry": "", "folder": folder.resolve(), "presets": {}, "settings": {}}
-        return Spec(**{**dict(spec), **stored, "deterministic": False})
+        return Spec(**{**dict(spec), **outputs, **stored, **unneeded})
     except ValidationError as error:
         raise ValueError(explain(error, Spec, f"--method {name}={folder}")) from error
 

@@ -38,6 +38,7 @@ class RunMethod(Record):
         paper: the paper's citation or URL.
         privileges: the inputs that it gets beyond reference images, cameras and prompt, as short texts.
         settings: the values of its settings, given or default, by name.
+        precomputed: true if its predictions were not made by the run, but read from a folder.
     """
 
     id: str
@@ -54,6 +55,7 @@ class RunMethod(Record):
     paper: str | None = None
     privileges: tuple[str, ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
+    precomputed: bool = False
 
     def seeds_of(self, clip: str, first_clip: str) -> tuple[int, ...]:
         """Return the seeds that it was run with on a clip of a run whose first clip is ``first_clip``."""

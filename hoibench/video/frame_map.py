@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from hoibench.clip import Array, check_float, check_shape
-from hoibench.geometry import resize_intrinsics
+from hoibench.geometry import crop_intrinsics, resize_intrinsics
 from hoibench.video.resizing import Box, resize
 
 
@@ -82,9 +82,8 @@ class FrameMap:
 
     def K_native(self, K: Array) -> Array:
         """Return intrinsics K (3, 3) of the clip's pictures for the method's pictures."""
-        boxed = np.array(K, np.float64)
-        boxed[:2, 2] -= self.box[1], self.box[0]
-        return resize_intrinsics(boxed, self.box[2:], self.native)
+        top, left, height, width = self.box
+        return resize_intrinsics(crop_intrinsics(K, top, left), (height, width), self.native)
 
     def to_native_pixels(self, uv: Array) -> Array:
         """Return pixels (..., 2) of the clip's pictures as pixels of the method's."""

@@ -1,12 +1,18 @@
 """Stored predictions in a run, and the rows built from them."""
 
+import json
 import shutil
 
 import pytest
 from toy_runs import headline_rows, run_toy
 
+from hoibench.cli.main import main
 from hoibench.evaluation.build_run_record import RunRefused
+from hoibench.metric_card import all_cards
+from hoibench.results.board import build_boards
+from hoibench.results.run_folder import read_run
 from hoibench.store import read_npz, write_npz
+from leaderboard.board_view import build_board_view
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -86,3 +92,31 @@ def test_a_frozen_self_row_is_rebuilt_with_its_method(tmp_path):
     ]  # fmt: skip
     outcome, _ = run_toy(tmp_path / "s", limit=1, method=("frozen", "frozen_self/frozen"), seed=(0, 1))
     assert outcome.exit_code == 0
+
+
+def test_published_videos_are_rows_of_their_methods_that_say_so(field_data, tmp_path, capsys):
+    root = tmp_path / "published"
+    for name in ("das", "sv4d2"):
+        (root / name / "case1").mkdir(parents=True)
+        for view in range(2):  # of six
+            file = f"{name}/case1/view-{view}.mp4"
+            shutil.copyfile(field_data / "published" / file, root / file)
+    manifest = json.loads((field_data / "published" / "manifest.json").read_text())
+    manifest |= {"views": manifest["views"][:2], "clips": manifest["clips"][:1]}
+    (root / "manifest.json").write_text(json.dumps(manifest))
+    methods = [f"--method={name}={root / name}" for name in ("das", "sv4d2")]
+    flags = ["--dataset=videos", f"--root={root}", "--metrics=dynamic_degree/dis", "--executor=inline"]
+    assert main(["run", *methods, *flags, f"--out={tmp_path / 'run'}"]) == 0
+    rows = headline_rows(tmp_path / "run")
+    assert rows[rows["region"] == "full"].loc[["das", "sv4d2"], "status"].tolist() == ["ok", "ok"]
+
+    run = read_run(tmp_path / "run")
+    assert [(method.name, method.families, method.precomputed) for method in run.record.methods] == [
+        ("Diffusion as Shader", ("v2v",), True), ("Stable Video 4D 2.0", ("v2v",), True),
+    ]  # fmt: skip
+    (board,) = build_boards([run], all_cards())
+    sections = build_board_view(board, {}).tables[0].sections
+    assert [row.badges[0] for section in sections for row in section.rows] == ["precomputed"] * 2
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "run")]) == 0
+    assert "precomputed, i.e. not made by the run: das, sv4d2" in capsys.readouterr().out

@@ -183,12 +183,27 @@ def test_a_preset_has_defaults_of_settings(weights):
 
 
 def test_a_method_without_released_code_has_only_stored_predictions(tmp_path):
-    spec = PLAIN.model_copy(update={"status": "unreleased"})
+    spec = PLAIN.model_copy(update={"status": "unreleased", "entry": ""})
     (tmp_path / "view-0.mp4").touch()
     with pytest.raises(ValueError, match="plain: its code is not released; score predictions by plain=FOLDER"):
         select_entrants(["plain"], built_in=[spec])
-    (entrant,) = select_entrants([f"mine={tmp_path}"], built_in=[spec])
+    (entrant,) = select_entrants([f"plain={tmp_path}"], built_in=[spec])
     assert entrant.spec.folder == tmp_path
+
+
+def test_stored_predictions_may_have_the_name_of_a_method(tmp_path):
+    (tmp_path / "view-0.mp4").touch()
+    spec = MODEL.model_copy(update={"families": ("v2v",), "view_type": "sv", "min_gpu_mb": 9000, "weights": ("w",)})
+    names = (f"model={tmp_path}", "model+small")
+    stored, small = select_entrants(names, built_in=[spec], settings=["model.steps=7"])
+    assert (stored.key, stored.spec.title, stored.settings, stored.needed_gpu_mb) == ("model", "Model", {}, None)
+    assert (stored.spec.families, stored.spec.view_type, stored.spec.outputs) == (("v2v",), "sv", ("video",))
+    assert (small.key, small.settings["steps"], small.spec.outputs) == ("model+small", 7, ("video", "tracks"))
+    with pytest.raises(ValueError, match="unknown setting of model 'steps': there are none"):
+        select_entrants(names[:1], built_in=[spec], settings=["model.steps=7"])
+    for names in (("plain", f"plain={tmp_path}"), (f"plain={tmp_path}", "plain")):
+        with pytest.raises(ValueError, match="two rows of this run have the name plain: give stored predictions"):
+            select(*names)
 
 
 def test_selection_keeps_the_order_and_drops_repeats(tmp_path):
@@ -196,8 +211,10 @@ def test_selection_keeps_the_order_and_drops_repeats(tmp_path):
     entrants = select("plain", f"mine={tmp_path}", "other", "plain")
     assert list(entrants) == ["plain", "mine", "other"]
     assert entrants["mine"].spec.folder == tmp_path
-    with pytest.raises(ValueError, match="already a method of this run"):
-        select(f"mine={tmp_path}", f"mine={tmp_path}")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "view-0.mp4").touch()
+    with pytest.raises(ValueError, match="two rows of this run have the name mine"):
+        select(f"mine={tmp_path}", f"mine={tmp_path / 'other'}")
 
 
 ADAPTER = """

@@ -9,14 +9,12 @@ from hoibench.methods import registry
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import adapter_spec, folder_spec, load_method
-from hoibench.methods.spec import Spec
 from hoibench.processes import call_once
 
 ADAPTER = """
 import numpy as np
 from hoibench.clip import Prediction
 from hoibench.methods.method import Method
-from hoibench.methods.spec import Spec
 
 class Grey(Method):
     spec = Spec(id="grey", name="Grey frames", families=("i2v",), outputs=("video",))
@@ -115,7 +113,6 @@ from __future__ import annotations
 import pickle
 from dataclasses import dataclass
 from hoibench.methods.method import Method
-from hoibench.methods.spec import Spec
 
 @dataclass
 class Settings:
@@ -202,11 +199,9 @@ def test_a_syntax_error_gives_the_line(adapter):
         adapter_spec(f"{adapter}:Grey")
 
 
-def test_folders_must_exist_and_names_be_free(tmp_path):
+def test_folders_of_predictions_must_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match="none: no such folder"):
         folder_spec("mine", tmp_path / "none")
-    with pytest.raises(ValueError, match="choose another name"):
-        select_entrants([f"taken={tmp_path}"], built_in=[Spec(id="taken")])
     preset = '[presets.a]\ntitle = "a"\n[settings.steps]\ntype = "int"\nhelp = "Of sampling."\ndefault = 3\n'
     (tmp_path / "spec.toml").write_text(f'id = "theirs"\nscale = "shared"\n{preset}')
     assert folder_spec("mine", tmp_path).scale == "shared"

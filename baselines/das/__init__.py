@@ -1,0 +1,1 @@
+"""Diffusion as Shader: a video seen from moving cameras."""

@@ -1,0 +1,1 @@
+"""Empty, as a stand-in for the submodule."""
