@@ -59,7 +59,7 @@ def test_a_clip_of_49_frames_is_seen_frame_by_frame_and_a_longer_one_refused(tre
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        ("half", "request view-0 failed: RuntimeError: demo.py has ended with exit code 1"),
+        ("half", "request view-0 failed: ScriptFailed: demo.py has ended with exit code 1"),
         ("silent", "request view-0 failed: FileNotFoundError.*result.mp4"),
     ],
 )

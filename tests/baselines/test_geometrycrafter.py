@@ -34,7 +34,7 @@ def test_how_run_py_is_called_and_what_is_made_of_its_files(tree, tmp_path, monk
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        ("half", "request view-0 failed: RuntimeError: run.py has ended with exit code 1"),
+        ("half", "request view-0 failed: ScriptFailed: run.py has ended with exit code 1"),
         ("silent", "request view-0 failed: FileNotFoundError"),
         ("frames", "view-0.npz: points has 5 frames, expected 6"),
         ("nan", "view-0.npz: points has NaN or infinity at 48 of 9216 places"),

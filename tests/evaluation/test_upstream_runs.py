@@ -33,10 +33,10 @@ def find_processes(tree):
 
 def test_upstream_code_that_misbehaves_fails_its_units_with_a_reason_and_harms_no_other(launch, tree, tmp_path):
     reasons = {
-        "half": "RuntimeError: run.py has ended with exit code 1",
-        "flood": "RuntimeError: run.py has ended with exit code 3",
-        "memory": "RuntimeError: run.py has ended with exit code 1",
-        "bigfile": "RuntimeError: run.py has ended with exit code 1",
+        "half": "ScriptFailed: run.py has ended with exit code 1",
+        "flood": "ScriptFailed: run.py has ended with exit code 3",
+        "memory": "ScriptFailed: run.py has ended with exit code 1",
+        "bigfile": "ScriptFailed: run.py has ended with exit code 1",
         "silent": "view-0.npz: the worker has not written this file",
         "nan": "view-0.npz: points has NaN or infinity at 48 of 9216 places",
         "frames": "view-0.npz: points has 5 frames, expected 6",

@@ -67,7 +67,7 @@ def test_a_worker_is_called_once_a_clip_and_upstream_code_once_a_view(make_metho
 
 def test_results_of_a_failed_call_are_used_again_where_the_request_is_the_same(make_method, tree, monkeypatch):
     monkeypatch.setenv("FAKE_MODE", "view-1.npz=half")
-    with pytest.raises(CommandFailed, match=r"request view-1 failed: RuntimeError: run.py has ended with exit code 1"):
+    with pytest.raises(CommandFailed, match=r"request view-1 failed: ScriptFailed: run.py has ended with exit code 1"):
         make_method().generate(make_request())
     monkeypatch.delenv("FAKE_MODE")
     prediction = make_method(keep_files=True).generate(make_request())

@@ -64,7 +64,8 @@ def _answer(answer: Callable[[Json, Path], list[Json]], request: Json, folder: P
     try:
         result: Json = {"status": "ok", "outputs": answer(request, folder)}
     except (Exception, SystemExit) as error:
-        traceback.print_exc()
+        if not isinstance(error, ScriptFailed):  # the script's own last lines say more
+            traceback.print_exc()
         result = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
     return {"id": request["id"], "seconds": round(time.monotonic() - start, 3), **result}
 
@@ -99,6 +100,10 @@ def hub_cache() -> str:
     return os.environ.get("HF_HUB_CACHE", str(Path(home) / "hub"))
 
 
+class ScriptFailed(RuntimeError):
+    """A script has not ended with exit code 0; what it printed last says why."""
+
+
 def run_script(script: str, arguments: Iterable[object], seed: int | None = None) -> None:
     """Run a script of the upstream code with this interpreter, in the working folder, with closed standard input.
 
@@ -108,10 +113,10 @@ def run_script(script: str, arguments: Iterable[object], seed: int | None = None
         seed: seed of the global generators of Python, NumPy and torch, for a script that does not set them; None leaves them alone.
 
     Raises:
-        RuntimeError: it has not ended with exit code 0.
+        ScriptFailed: it has not ended with exit code 0.
     """
     start = [] if seed is None else ["-c", _SEEDED, str(seed)]
     command = [sys.executable, *start, script, *map(str, arguments)]
     code = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603
     if code != 0:
-        raise RuntimeError(f"{script} has ended with exit code {code}: its last output says why")
+        raise ScriptFailed(f"{script} has ended with exit code {code}: its last output says why")
