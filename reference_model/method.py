@@ -52,8 +52,9 @@ class SyncMV4DMethod(Method):
     @classmethod
     def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
         """Return what is wrong with the checkpoint: it is no model's folder, of another preset, or parts of Wan are in neither folder."""
-        checkpoint = entrant.settings["checkpoint"]
-        assert isinstance(checkpoint, Path), "required by the spec"
+        checkpoint = entrant.settings.get("checkpoint")
+        if not isinstance(checkpoint, Path):
+            return
         try:
             _check_checkpoint(checkpoint, entrant.preset)
             find_wan_parts(checkpoint, wan_folder(runtime.weights))

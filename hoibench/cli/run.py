@@ -41,7 +41,7 @@ def parse_arguments(arguments: Sequence[str]) -> RunConfig:
         FileNotFoundError, ValueError: the file is missing or wrong; the message names file, key and value.
     """
     path = _find_config_file(arguments)
-    file_arguments = [] if path is None else _read_config_file(path)
+    file_arguments = [] if path is None else read_config_file(path)
     return tyro.cli(RunConfig, args=[*file_arguments, *arguments], prog=PROGRAM)
 
 
@@ -54,7 +54,8 @@ def _find_config_file(arguments: Sequence[str]) -> Path | None:
     return None
 
 
-def _read_config_file(path: Path) -> list[str]:
+def read_config_file(path: Path) -> list[str]:
+    """Return the settings in a configuration file as command-line arguments; raises the errors of ``parse_arguments``."""
     if not path.is_file():
         raise FileNotFoundError(f"--config {path}: no such file")
     try:

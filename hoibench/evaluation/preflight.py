@@ -126,10 +126,7 @@ def _check_methods(plan: Plan, on_message: MessageCallback | None) -> dict[str, 
     entrants = [entrant for entrant in plan.entrants if entrant.spec.entry and entrant.key in left]
     found: dict[str, list[str]] = {}
     for entrant in entrants:
-        texts = [str(problem) for problem in _check_weights(entrant.spec.weights, plan)]
-        if entrant.needed_gpu_mb is not None and plan.device == "cpu":
-            texts.append(f"needs a GPU with {entrant.needed_gpu_mb} MiB, the run's device is cpu")
-        if texts:
+        if texts := [str(problem) for problem in _check_weights(entrant.spec.weights, plan)]:
             found[entrant.key] = texts
     ready = [entrant for entrant in entrants if entrant.key not in found]
     if ready and on_message is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,11 @@ from pathlib import Path
 
 from hoibench.processes import WorkerCrash, call_once
 from hoibench.processes.messages import describe_exit
+
+_OWN_VARIABLES = (
+    "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+"""Environment variables of this process that do not hold in another environment."""
 
 
 class CommandFailed(RuntimeError):
@@ -30,6 +36,11 @@ class Limits:
     seconds: float | None = None
     memory_bytes: int | None = None
     file_bytes: int | None = None
+
+
+def outer_environment() -> dict[str, str]:
+    """Return the environment variables without those that hold for this process's Python alone, for a program in another environment."""
+    return {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
 
 
 def run_command(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], limits: Limits) -> None:

@@ -24,7 +24,11 @@ _VALUE_TYPES: dict[str, tuple[TypeAdapter[SettingValue], str]] = {
 
 
 class SettingMissing(ProblemsFound):
-    """The error that methods need settings which are not given."""
+    """The error that methods need settings which are not given; ``entrants`` has all entrants of the run, with the settings that are."""
+
+    def __init__(self, problems: Sequence[Problem], entrants: Sequence[Entrant]) -> None:
+        super().__init__(problems)
+        self.entrants = tuple(entrants)
 
 
 def select_entrants(
@@ -137,7 +141,7 @@ def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], che
         if setting.required and name not in entrant.settings
     ]
     if missing:
-        raise SettingMissing(missing)
+        raise SettingMissing(missing, complete)
     return complete
 
 

@@ -77,7 +77,7 @@ class Method(ABC):
     def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
         """Return the problems that would keep the method from loading, such as a missing file; called before a run starts, in a process of its own.
 
-        It must be quick, load no weights and change nothing.
+        It must be quick, load no weights and change nothing.  ``hoibench doctor`` calls it also if required settings are missing.
         """
         return ()
 

@@ -71,8 +71,10 @@ def _find_problems(method: type[Method], entrant: Entrant, runtime: Runtime) -> 
 
 def _find_memory_problem(entrant: Entrant, runtime: Runtime) -> list[str]:
     needed = entrant.needed_gpu_mb
-    if needed is None or runtime.device == "cpu":
+    if needed is None:
         return []
+    if runtime.device == "cpu":
+        return [f"needs a GPU with {needed} MiB, the run's device is cpu"]
     import torch
 
     found = torch.cuda.get_device_properties(0).total_memory >> 20

@@ -15,7 +15,7 @@ from typing import ClassVar
 from hoibench.clip import Prediction, Request
 from hoibench.method_key import method_key
 from hoibench.methods import worker_side
-from hoibench.methods.command import CommandFailed, Limits, run_command
+from hoibench.methods.command import CommandFailed, Limits, outer_environment, run_command
 from hoibench.methods.exchange import (
     REQUEST_FILE,
     RESPONSE_FILE,
@@ -26,15 +26,11 @@ from hoibench.methods.exchange import (
     read_response,
 )
 from hoibench.methods.method import Entrant, Method, Runtime
+from hoibench.methods.needs import find_needs
 from hoibench.problems import Problem
 from hoibench.store import sha256_file
 from hoibench.store.atomic import free_bytes
 from hoibench.store.provenance import git_state
-
-_OWN_VARIABLES = (
-    "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
-"""Environment variables of this process that do not hold in another environment."""
 
 _RESERVE_BYTES = 1 << 30
 """The part of a large disk that a worker's largest file leaves free."""
@@ -57,7 +53,7 @@ class UpstreamMethod(Method):
     @classmethod
     def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
         """Return what is missing: terms to accept, the upstream code at the tested commit, modules of its environment, files and models."""
-        return ()
+        return find_needs(entrant, cls.modules)
 
     @abstractmethod
     def make_requests(self, request: Request, folder: Path) -> list[ExchangeRequest]:
@@ -121,8 +117,7 @@ class UpstreamMethod(Method):
         else:
             cwd = Path(str(self.settings["upstream"]))
             argv = [str(self.settings["python"]), str(self.worker), str(folder), str(cwd)]
-        env = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
-        env |= {"PYTHONPATH": str(Path(worker_side.__file__).parent), "PYTHONUNBUFFERED": "1"}
+        env = outer_environment() | {"PYTHONPATH": str(Path(worker_side.__file__).parent), "PYTHONUNBUFFERED": "1"}
         if self.runtime.device == "cpu":
             env["CUDA_VISIBLE_DEVICES"] = ""
         memory_gb, seconds, free = self._number("memory_gb"), self._number("timeout_s"), free_bytes(folder)

@@ -198,7 +198,10 @@ def test_an_import_that_ends_its_process_is_a_problem(folder):
 def test_a_method_that_needs_a_gpu(folder):
     target = missing_weights(folder / "a")
     (folder / "a" / "spec.toml").write_text(SPEC + "min_gpu_mb = 9000\n")
-    assert lines(find(adapter=(target,))) == ["mine cannot start: needs a GPU with 9000 MiB, the run's device is cpu"]
+    assert lines(find(adapter=(target,))) == [
+        "mine cannot start: needs a GPU with 9000 MiB, the run's device is cpu",
+        "mine cannot start: w.bin is missing: run `fetch`",
+    ]
 
 
 TOY = ("--dataset", "toy", "--metrics", "rpe", "--limit", "1", "--executor", "inline")

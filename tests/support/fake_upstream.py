@@ -7,6 +7,7 @@ tree.calls()[0]["argv"]
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -51,6 +52,27 @@ def make_tree(method: str, folder: Path) -> FakeTree:
     _git(path, "add", "-A")
     _git(path, "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "fake")
     return FakeTree(method, path, _git(path, "rev-parse", "HEAD"))
+
+
+def complete(tree: FakeTree, hub: Path) -> None:
+    """Add what an installed method checks before a run: empty modules that this interpreter lacks, and empty models in a cache of Hugging Face.
+
+    Args:
+        tree: the fake tree.
+        hub: the folder of that cache, for HF_HUB_CACHE.
+    """
+    from hoibench.methods.registry import installed_specs
+    from hoibench.plugins import load_object
+
+    spec = installed_specs()[tree.method]
+    for name in load_object(spec.entry).modules:
+        if importlib.util.find_spec(name) is None:
+            (tree.path / f"{name}.py").touch()
+    for file in spec.files:
+        if file.hub and not file.path:
+            snapshot = hub / f"models--{file.hub.replace('/', '--')}" / "snapshots" / "0"
+            snapshot.mkdir(parents=True)
+            (snapshot / "model.safetensors").touch()
 
 
 def _git(path: Path, *words: str) -> str:
