@@ -48,7 +48,7 @@ def test_upstream_code_that_misbehaves_fails_its_units_with_a_reason_and_harms_n
     text = ",".join(f"{unit}/view-0={mode}" for mode, unit in modes.items())
     flags = ["--seed=0", "--seed=1", "--limit=5", "--metrics=rpe", "--workers=2"]
     process = launch(*ADAPTER, *tree.flags, *flags, "--out", "out", env={"FAKE_MODE": text}, merge_stderr=True)
-    printed, _ = process.communicate(timeout=200)
+    printed, _ = process.communicate(timeout=280)
     assert process.returncode == 3, printed
     out = tmp_path / "out"
     failures = {
@@ -79,7 +79,7 @@ def test_a_run_that_was_killed_asks_upstream_code_only_for_what_is_missing(launc
     flags = [*ADAPTER, *tree.flags, "--limit", "2", "--workers", "1", "--metrics", "rpe", "--out", "out"]
     views = [f"clip_{clip}/view-{view}" for clip in ("1", "3") for view in range(2)]
     process = launch(*flags, env={"FAKE_MODE": f"{views[3]}=hang"}, merge_stderr=True)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 200
     while len(tree.calls()) < 4:
         assert process.poll() is None and time.monotonic() < deadline, tree.calls()
         time.sleep(0.1)
@@ -88,7 +88,7 @@ def test_a_run_that_was_killed_asks_upstream_code_only_for_what_is_missing(launc
     while find_processes(tree):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    printed, _ = launch(*flags, merge_stderr=True).communicate(timeout=100)
+    printed, _ = launch(*flags, merge_stderr=True).communicate(timeout=200)
     called = [re.search(r"clip_./view-.", call["argv"][2]).group() for call in tree.calls()]
     assert called == [*views, views[3]], printed
     assert headline_rows(tmp_path / "out").xs("toy")["status"].eq("ok").all()
