@@ -15,6 +15,7 @@ ADAPTER = """
 import numpy as np
 from hoibench.clip import Prediction
 from hoibench.methods.method import Method
+from hoibench.methods.spec import Spec
 
 class Grey(Method):
     spec = Spec(id="grey", name="Grey frames", families=("i2v",), outputs=("video",))
@@ -113,6 +114,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import dataclass
 from hoibench.methods.method import Method
+from hoibench.methods.spec import Spec
 
 @dataclass
 class Settings:
