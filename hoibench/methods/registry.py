@@ -122,7 +122,7 @@ def folder_spec(name: str, folder: Path, method: Spec | None = None) -> Spec:
     has_spec = spec_file.is_file()
     spec = _read_spec(spec_file) if has_spec else method or Spec(id="folder")
     stored: dict[str, Any] = {"id": name, "entry": "", "folder": folder.resolve(), "deterministic": False}
-    unneeded: dict[str, Any] = {"presets": {}, "settings": {}, "weights": (), "files": (), "min_gpu_mb": None}
+    unneeded: dict[str, Any] = {"presets": {}, "settings": {}, "files": (), "min_gpu_mb": None}
     outputs = {} if has_spec else {"outputs": _find_outputs(folder)}
     try:
         return Spec(**{**dict(spec), **outputs, **stored, **unneeded})

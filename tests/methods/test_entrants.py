@@ -193,7 +193,7 @@ def test_a_method_without_released_code_has_only_stored_predictions(tmp_path):
 
 def test_stored_predictions_may_have_the_name_of_a_method(tmp_path):
     (tmp_path / "view-0.mp4").touch()
-    spec = MODEL.model_copy(update={"families": ("v2v",), "view_type": "sv", "min_gpu_mb": 9000, "weights": ("w",)})
+    spec = MODEL.model_copy(update={"families": ("v2v",), "view_type": "sv", "min_gpu_mb": 9000})
     names = (f"model={tmp_path}", "model+small")
     stored, small = select_entrants(names, built_in=[spec], settings=["model.steps=7"])
     assert (stored.key, stored.spec.title, stored.settings, stored.needed_gpu_mb) == ("model", "Model", {}, None)
