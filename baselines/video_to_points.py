@@ -10,7 +10,8 @@ import numpy as np
 
 from hoibench.clip import Array, Prediction, Request, View
 from hoibench.geometry.point_maps import points_from_depth
-from hoibench.methods.exchange import ExchangeRequest, ExchangeResult, Geometry, read_geometry, write_view
+from hoibench.methods.exchange import ExchangeRequest, ExchangeResult, write_view
+from hoibench.methods.geometry_file import Geometry, read_geometry
 from hoibench.methods.upstream import UpstreamMethod
 from hoibench.video.frame_map import FrameMap, first_frames, hold_last_frame
 

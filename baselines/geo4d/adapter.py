@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from baselines.video_to_points import VideoToPoints
-from hoibench.methods.exchange import Geometry
+from hoibench.methods.geometry_file import Geometry
 from hoibench.video.frame_map import FrameMap
 
 NATIVE_SIZES = ((384, 512), (320, 512), (256, 576), (192, 640))

@@ -10,7 +10,7 @@ import numpy as np
 
 from baselines.video_to_points import VideoToPoints
 from hoibench.geometry.point_maps import fit_intrinsics
-from hoibench.methods.exchange import Geometry
+from hoibench.methods.geometry_file import Geometry
 
 
 class GeometryCrafter(VideoToPoints):

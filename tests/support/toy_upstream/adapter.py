@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Prediction
-from hoibench.methods.exchange import ExchangeRequest, read_geometry, write_view
+from hoibench.methods.exchange import ExchangeRequest, write_view
+from hoibench.methods.geometry_file import read_geometry
 from hoibench.methods.upstream import UpstreamMethod
 
 
