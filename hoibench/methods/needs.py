@@ -144,7 +144,8 @@ def _endpoint() -> str:
 
 def _how_to_get(file: NeededFile, *, gated: bool = False) -> str:
     """Return what to do to get a file or a model."""
-    steps = [file.note] if file.note else [f"download it from {file.url}"] if file.url else []
+    url = f"({file.url})" if file.note and file.url else file.url and f"download it from {file.url}"
+    steps = [" ".join(filter(None, (file.note, url)))] if file.note or url else []
     if file.hub and (gated or file.gated):
         steps.append(f"accept its terms at https://huggingface.co/{file.hub}; hf auth login")
     if file.hub:
