@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 from depth_and_part import render_depth_and_part
-from fake_upstream import make_tree
+from fake_upstream import complete, make_tree
 from fork_server import fork_run
 
 from hoibench.cli.main import main
@@ -39,6 +39,7 @@ def test_points_and_scales_come_back_and_the_floor_is_printed(tmp_path, train_ro
         np.save(tmp_path / f"{clip.id}-view-{v}.npy", maps[v] / SCALES[v])
 
     tree = make_tree("geometrycrafter", tmp_path)
+    complete(tree, tmp_path / "hub")
     words = [
         "-m",
         "hoibench.run",
@@ -54,7 +55,7 @@ def test_points_and_scales_come_back_and_the_floor_is_printed(tmp_path, train_ro
     words += ["--method", "geometrycrafter", *tree.flags, "--set", "geometrycrafter.accept_terms=true"]
     done = fork_run(
         [*words, "--metrics", "rpe", "--workers", "1", "--out", "r"],
-        imports="preimport_run", cwd=tmp_path, env={**os.environ, "FAKE_MAPS": str(tmp_path)},
+        imports="preimport_run", cwd=tmp_path, env={**os.environ, "FAKE_MAPS": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub")},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
