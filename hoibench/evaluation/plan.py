@@ -212,7 +212,9 @@ def choose_entrants(config: RunConfig, dataset: Dataset, adapters: Sequence[Spec
     references = reference_specs() if dataset.has_truth else {}
     names = list(config.method) or ([] if adapters else list(published))
     if not names and not adapters:
-        raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
+        raise ValueError(
+            "--method is missing: give NAME (hoibench ls methods) or NAME=FOLDER, or --adapter FILE.py:CLASS"
+        )
     frozen_names = [name for name in names if name.startswith(FROZEN_SELF)]
     chosen = select_entrants(
         [name for name in names if name not in frozen_names], adapters, [*published.values(), *references.values()],
