@@ -9,6 +9,8 @@ from typing import Literal
 
 import tyro
 
+from hoibench.text import count
+
 
 @dataclass(frozen=True)
 class Cache:
@@ -36,7 +38,7 @@ def cache_command(arguments: Sequence[str]) -> int:
 
     cleared = options.action == "clear"
     listed = clear_entries(options.name) if cleared else list_entries()
-    size = f"{len(listed)} entries, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
+    size = f"{count(len(listed), 'entry', 'entries')}, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
     if options.json:
         facts = [e._asdict() for e in listed]
         print(json.dumps({"folder": str(cache_dir()), "cleared" if cleared else "entries": facts}, indent=1))
@@ -45,6 +47,6 @@ def cache_command(arguments: Sequence[str]) -> int:
     else:
         print(cache_dir())
         for e in listed:
-            print(f"  {e.name:<40} {e.bytes / 1e6:10.1f} MB {e.files:8d} files")
+            print(f"  {e.name:<40} {e.bytes / 1e6:10.1f} MB {count(e.files, 'file'):>14}")
         print(f"  {size}")
     return 0

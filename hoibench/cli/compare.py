@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hoibench.cli.output import check_writable
+from hoibench.text import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,7 @@ def few_clusters_note(board: Board) -> str:
     """Return a sentence on the number of clips and clusters, which says if these are too few for more than a demonstration."""
     from hoibench.results.board import DEMONSTRATION
 
-    text = f"{len(board.clips)} clips in {board.clusters} clusters (object pairs)."
+    text = f"{count(len(board.clips), 'clip')} in {count(board.clusters, 'cluster')} (a cluster is a pair of objects)."
     return f"{DEMONSTRATION[0].upper()}{DEMONSTRATION[1:]}. {text}" if board.is_demonstration else text
 
 

@@ -22,6 +22,7 @@ from hoibench.cli.run_progress import RunDisplay, show_run
 from hoibench.evaluation.config import RunConfig
 from hoibench.problems import Problem, ProblemsFound, raise_if_any
 from hoibench.progress import Progress
+from hoibench.text import count
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset
@@ -175,7 +176,7 @@ def report(outcome: Outcome, page: Path | None, as_json: bool, console: Console,
         print_failures(console, outcome, _relative(outcome.out))
         over = outcome.exit_code != 0
         console.print(
-            f"{len(outcome.failures)} of {outcome.units} units failed"
+            f"{len(outcome.failures)} of {count(outcome.units, 'unit')} failed"
             + (f", more than --max-failures allows ({outcome.max_failures})" if over else ""),
             style="red" if over else "yellow", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip

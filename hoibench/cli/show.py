@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hoibench.text import count
+
 if TYPE_CHECKING:
     from hoibench.results.board import Board
     from hoibench.results.cells import Cell
@@ -103,12 +105,12 @@ def show_command(arguments: Sequence[str]) -> int:
 def _heading(board: Board) -> str:
     from hoibench.results.board import DEMONSTRATION
 
-    return f"{DEMONSTRATION} ({len(board.clips)} clips, {board.clusters} object pairs)"
+    return f"{DEMONSTRATION} ({board.extent})"
 
 
 def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
     """Return the table of some of the board's rows, as its columns."""
-    title = f"{board.split} ({board.kind}), {len(board.clips)} clips, {board.clusters} object pairs, region {options.region}"
+    title = f"{board.split} ({board.kind}), {board.extent}, region {options.region}"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric", overflow="fold")
     for i in rows:
@@ -191,7 +193,7 @@ def _cell_lines(board: Board, options: Show) -> Iterable[str]:
             yield f"  scored again from the stored predictions by: hoibench score {row.run.folder}"
             key = scores.cost[m] if scores.has_cost[m].any() else scores.value[m]
             for c in sorted(scores.seeds[m].nonzero()[0].tolist(), key=lambda c: -key[c]):
-                parts = [f"{scores.failed_seeds[m, c]} of {scores.seeds[m, c]} seeds failed"]
+                parts = [f"{scores.failed_seeds[m, c]} of {count(scores.seeds[m, c], 'seed')} failed"]
                 if scores.has_own_value[m, c]:
                     parts = [f"{scores.value[m, c]:.6g}", *(parts if scores.failed_seeds[m, c] else [])]
                 elif scores.is_answered[m] and scores.has_value[m, c]:

@@ -40,6 +40,7 @@ from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.result_row import ResultRow
 from hoibench.results.score_file import append_metric, read_scores
 from hoibench.store import remove_temporary_files, sync
+from hoibench.text import count
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class Scorer:
         if context.rescore:
             target.replace(path)
         if errors:
-            raise MetricsFailed(f"{len(errors)} metric{'s' if len(errors) > 1 else ''} failed; {errors[0]}")
+            raise MetricsFailed(f"{count(len(errors), 'metric')} failed; {errors[0]}")
 
 
 def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:

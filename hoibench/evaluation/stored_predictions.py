@@ -25,6 +25,7 @@ from hoibench.predictions import (
 from hoibench.problems import Problem
 from hoibench.reference_rows import PUBLISHED
 from hoibench.store.npz import read_npz_shapes
+from hoibench.text import count
 from hoibench.video import read_video_header
 
 _MAX_LISTED = 3
@@ -73,12 +74,12 @@ def _check_folder(spec: Spec, folder: Path, units: Sequence[Unit], dataset: Data
         has = _list(sorted(path.name for path in folder.iterdir() if path.is_dir())) or "no folder"
         problems.append(
             Problem(
-                where, "", f"lacks {len(missing)} of {len(units)} predictions ({_list(missing)})", "",
+                where, "", f"lacks {len(missing)} of {count(len(units), 'prediction')} ({_list(missing)})", "",
                 f"expected {expected}; {folder} has {has}",
             )
         )  # fmt: skip
     if damaged:
-        found = f"has {len(damaged)} of {len(units)} predictions that cannot be used"
+        found = f"cannot be used for {len(damaged)} of {count(len(units), 'prediction')}"
         problems.append(Problem(where, "", found, "", _list(damaged, "; ")))
     return UnusablePredictions(len(missing) + len(damaged), tuple(problems))
 
@@ -94,7 +95,7 @@ def _check_published(entrant: Entrant, units: Iterable[Unit], plan: Plan, datase
             reasons.append(str(error))
     if not reasons:
         return UnusablePredictions(0, ())
-    found = f"has {len(reasons)} outputs that cannot be used"
+    found = f"has {count(len(reasons), 'output')} that cannot be used"
     return UnusablePredictions(len(reasons), (Problem(entrant.key, "", found, "", _list(reasons, "; ")),))
 
 
@@ -144,7 +145,9 @@ def _check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]], spec: Spec,
 
 def _check_videos(folder: Path, videos: Sequence[Path], grid: Grid) -> None:
     if videos and len(videos) != grid.views:
-        raise ValueError(f"{folder} has {len(videos)} videos, expected one for each of the {grid.views} views")
+        raise ValueError(
+            f"{folder} has {count(len(videos), 'video')}, expected one for each of {count(grid.views, 'view')}"
+        )
     for path in videos:
         header = read_video_header(path)
         found = header.frames or grid.frames, header.height, header.width  # 0 frames: not in the header

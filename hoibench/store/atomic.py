@@ -134,7 +134,7 @@ def find_folder_problem(folder: Path) -> str | None:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         if not existing.is_dir():
             return "is a file" if existing == folder else f"cannot be created, since {existing} is a file"
-        tempfile.TemporaryFile(dir=existing).close()
+        tempfile.TemporaryFile(dir=existing).close()  # permissions alone do not reveal a read-only file system
     except OSError as error:
         return f"cannot be written ({error.strerror or error})"
     return None

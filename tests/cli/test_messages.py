@@ -1,5 +1,6 @@
 """Messages of commands: one line that names the flag or file, the value and the fix."""
 
+import os
 import re
 
 import pytest
@@ -46,7 +47,7 @@ def folder(tmp_path, monkeypatch):
         ((*STILL, "--out", "file/r"), "error: --out {here}/file/r cannot be created, since {here}/file is a file: give another --out"),
         ((*STILL, "--out", "old"), "error: .* cannot be resumed: .*'hoibench/run@1'.*; or give another --out, or --no-resume to rename .*"),
         ((*STILL, "--out", "torn"), "error: --out {here}/torn cannot be resumed: .*run.json is not strict JSON.*"),
-        ((*STILL, "--shard", "1/2", "--no-resume"), "error: --no-resume would also rename the other shards: delete the run's folder, or give another --out"),
+        ((*STILL, "--shard", "1/2", "--no-resume"), "error: --no-resume would also rename the other shards: delete .*"),
         ((*TOY, "--config", "wrong.toml"), r"error: --config wrong.toml: limit is 'x', expected a whole number"),
         ((*TOY, "--config", "list.json"), r"error: --config list.json is not valid json: found \[1, 2\], expected an object"),
         ((*TOY, "--config", "bytes.toml"), "error: --config bytes.toml is not valid toml: .*"),
@@ -83,6 +84,18 @@ def test_a_command_that_cannot_start_prints_one_line_and_writes_nothing(folder, 
     printed = "".join(capsys.readouterr()).removeprefix("loading\n")
     assert re.fullmatch(line.format(here=re.escape(str(folder))) + "\n", printed)
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "--method", "frozen"), ("cache", "ls"), ("run", "--method", "frozen", "--dry-run")]
+)
+def test_a_cache_folder_that_is_a_file(folder, capsys, monkeypatch, words):
+    (folder / "file").touch()
+    monkeypatch.setenv("HOIBENCH_CACHE", "file")
+    assert main(list(words)) == 2
+    expected = "error: HOIBENCH_CACHE=file is a file, expected a folder: set HOIBENCH_CACHE to a folder\n"
+    assert "".join(capsys.readouterr()).removeprefix("loading\n") == expected
+    assert os.listdir() == ["file"]
 
 
 def test_the_end_of_a_run_names_exit_codes_signals_lines_of_the_method_and_logs(folder, capsys):
