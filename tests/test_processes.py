@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -151,17 +152,17 @@ def test_workers_have_one_thread_and_this_process_keeps_its_setting(monkeypatch)
 
 
 def running(folder):
-    """Return the kinds of the processes of ``leave_processes`` that run."""
-    kinds = set()
+    """Count the processes of ``leave_processes`` that run, by kind."""
+    kinds = Counter()
     for file in folder.glob("*-*"):
         kind, pid = file.name.split("-")
         with suppress(ProcessLookupError):
             os.kill(int(pid), 0)
-            kinds.add(kind)
+            kinds[kind] += 1
     return kinds
 
 
-KINDS = {"worker", "child", "session", "fork", "orphan"}
+ALL = {"worker": 1, "child": 50, "session": 1, "fork": 1, "orphan": 1}
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="process trees need Linux")
 
 
@@ -185,7 +186,7 @@ def test_every_process_that_a_failed_call_has_started_is_gone_when_the_call_rais
         assert worker.call(upper_case, "a") == "A"
 
     TaskPool(1, use_folder, (tmp_path,)).run([end], do)
-    assert seen == [(24, set())]
+    assert seen == [(54, {})]
 
 
 @linux
@@ -197,8 +198,36 @@ def test_detached_processes_end_with_the_call_and_the_others_with_the_worker(tmp
         seen.append(running(tmp_path))
 
     TaskPool(1, use_folder, (tmp_path,)).run(["return"], do)
-    assert seen == [KINDS - {"orphan"}]
-    assert running(tmp_path) == set()
+    assert seen == [{kind: ALL[kind] for kind in ALL if kind != "orphan"}]
+    assert not running(tmp_path)
+
+
+@linux
+def test_detached_processes_of_a_call_that_keeps_them_end_with_the_worker(tmp_path):
+    seen = []
+
+    def do(worker, job):
+        for keeps in (True, False):
+            worker.call(leave_processes, job, keeps_processes=keeps)
+            seen.append(running(tmp_path))
+
+    TaskPool(1, use_folder, (tmp_path,)).run(["return"], do)
+    assert seen == [ALL, {"worker": 1, "child": 100, "session": 2, "fork": 2, "orphan": 1}]
+    assert not running(tmp_path)
+
+
+@linux
+def test_an_error_ends_every_process_that_another_workers_call_has_started(tmp_path):
+    def do(worker, job):
+        if job == "sleep":
+            worker.call(leave_processes, job)
+        wait_until(lambda: (tmp_path / "complete").exists())
+        assert running(tmp_path) == ALL
+        raise OSError(job)
+
+    with pytest.raises(OSError, match="full"):
+        TaskPool(2, use_folder, (tmp_path,)).run(["sleep", "full"], do)
+    assert not running(tmp_path)
 
 
 PARENT = """
@@ -222,7 +251,7 @@ def test_no_process_survives_the_end_of_the_first_one(number, tmp_path):
     support = Path(pool_tasks.__file__).parent
     parent = subprocess.Popen([sys.executable, str(script), str(folder), str(support)], stderr=subprocess.DEVNULL)
     wait_until(lambda: (folder / "complete").exists())
-    assert running(folder) == KINDS
+    assert running(folder) == ALL
     parent.send_signal(number)
     parent.wait()
     wait_until(lambda: not running(folder))

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -58,8 +58,15 @@ class ProcessTree:
 
     def end_orphans(self) -> None:
         """End descendants that have detached themselves from the process: their parent has ended."""
+        self._request("end orphans")
+
+    def keep_descendants(self) -> None:
+        """Exempt the descendants of this moment, and those that they start, from ``end_orphans``."""
+        self._request("keep descendants")
+
+    def _request(self, request: str) -> None:
         with suppress(EOFError, OSError):
-            self._control.send("end orphans")
+            self._control.send(request)
             while not self._control.poll(_POLL_SECONDS):
                 if self._supervisor.exitcode is not None:
                     return
@@ -101,6 +108,7 @@ def _supervise(control: Connection, function: Callable[..., None], arguments: tu
         _become_worker(supervisor)
         function(*arguments)
         return
+    kept = {worker}
     is_ending = False
 
     def end(*_: object) -> None:
@@ -113,9 +121,13 @@ def _supervise(control: Connection, function: Callable[..., None], arguments: tu
     while code is None and not is_ending and os.getppid() == parent.pid:
         if control.poll(_POLL_SECONDS):
             try:
-                if control.recv() == "end":
+                request = control.recv()
+                if request == "end":
                     break
-                _kill_descendants(except_of=worker)
+                if request == "keep descendants":
+                    kept.update(find_descendants(os.getpid()))
+                else:
+                    _kill_descendants(kept)
                 control.send(None)
             except (EOFError, OSError):
                 break
@@ -165,12 +177,12 @@ def _reap(worker: int) -> int | None:
     return code
 
 
-def _kill_descendants(except_of: int | None = None) -> None:
-    """Kill all descendants of this process except one child with its descendants, and wait until they have ended, or for KILL_SECONDS."""
+def _kill_descendants(kept: Collection[int] = ()) -> None:
+    """Kill all descendants of this process except some with their descendants, and wait until the others have ended, or for KILL_SECONDS."""
     deadline = time.monotonic() + KILL_SECONDS
-    while (found := find_descendants(os.getpid(), except_of)) and time.monotonic() < deadline:
+    while (found := find_descendants(os.getpid(), kept)) and time.monotonic() < deadline:
         _signal(found, signal.SIGSTOP)  # a stopped process starts no others
-        _signal(find_descendants(os.getpid(), except_of), signal.SIGKILL)
+        _signal(find_descendants(os.getpid(), kept), signal.SIGKILL)
         time.sleep(0.005)
         for process in found:
             with suppress(ChildProcessError):  # not a child of this process, yet
@@ -183,8 +195,8 @@ def _signal(processes: list[int], number: int) -> None:
             os.kill(process, number)
 
 
-def find_descendants(root: int, except_of: int | None = None) -> list[int]:
-    """Return the ids of a process's descendants, without one child and its descendants, from /proc; none where there is no /proc."""
+def find_descendants(root: int, excluded: Collection[int] = ()) -> list[int]:
+    """Return the ids of a process's descendants, without some with their descendants, from /proc; none where there is no /proc."""
     children = defaultdict(list)
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -192,7 +204,7 @@ def find_descendants(root: int, except_of: int | None = None) -> list[int]:
     found = []
     waiting = [root]
     while waiting:
-        new = [child for child in children[waiting.pop()] if child != except_of]
+        new = [child for child in children[waiting.pop()] if child not in excluded]
         found += new
         waiting += new
     return found
