@@ -253,7 +253,7 @@ def _shorten(name: str, length: int) -> str:
     """Shorten a name in the middle.
 
     >>> _shorten("syncmv4d+wan22_5b", 11)
-    'syncm...2_5b'
+    'sync...2_5b'
     """
     length = max(length, 5)
     if len(name) <= length:
