@@ -89,9 +89,10 @@ def _run(config: RunConfig, stdout: TextIO) -> int:
     with show_run(console) as display:
         plan, dataset, findings = _load(config, display)
         refusals = findings.refusals(keep_going=config.keep_going)
+        methods = {entrant.key for entrant in plan.entrants if entrant.spec.kind != "reference"}
+        if findings.cannot_start and methods - findings.cannot_start.keys() and not config.keep_going:
+            display.print("--keep-going runs the methods that can start, and records the others as failed", "dim")
         if not config.dry_run:
-            if findings.cannot_start and not config.keep_going:
-                display.print("--keep-going runs the methods that can start, and records the others as failed", "dim")
             raise_if_any(refusals)
             for problem in findings.allowed(keep_going=config.keep_going):
                 display.print(f"warning: {problem}", "dim")

@@ -170,7 +170,7 @@ def _notable_text(notable: NotableClip) -> str:
     if len(notable.rows) == 2:
         values = " / ".join(f"{value:.4g}" for value in notable.values)
     else:
-        values = " ± ".join(f"{value:.4g}" for value in notable.values)
+        values = " ± ".join(f"{value:.4g}" for value in notable.values) or "failed"
     return f"{notable.clip} {' / '.join(notable.rows)} {values}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.build_run_record import RunRefused, check_resumable, lock_path, record_name
@@ -74,8 +74,12 @@ def preflight(plan: Plan, dataset: Dataset, on_message: MessageCallback | None =
         for key, texts in _check_methods(plan, on_message).items()
     }
     unusable = find_unusable_predictions(plan, dataset)
-    if sum(found.count for found in unusable.values()) > parse_max_failures(plan.config.max_failures, len(plan.units)):
-        cannot_start |= {key: found.problems for key, found in unusable.items()}
+    number = sum(found.count for found in unusable.values())
+    if number > parse_max_failures(plan.config.max_failures, len(plan.units)):
+        has_others = number < sum(unit.entrant in unusable for unit in plan.units)
+        hint = f"; --max-failures {number} scores the others" if has_others else ""
+        for key, found in unusable.items():
+            cannot_start[key] = tuple(replace(problem, fix=problem.fix + hint) for problem in found.problems)
     else:
         warnings += [problem for found in unusable.values() for problem in found.problems]
     return Findings(tuple(problems), tuple(warnings), cannot_start)

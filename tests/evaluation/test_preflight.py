@@ -138,6 +138,7 @@ def test_a_stored_prediction_that_cannot_be_used(stored, damage, message):
     damage(next(path for path in stored.iterdir() if path.is_dir()))
     (line,) = lines(find(method=(f"mine={stored}",)))
     assert message in line and "cannot be used for " in line
+    assert line.endswith("; --max-failures 1 scores the others") == ("cannot be used for 1 of 2" in line)
 
 
 @pytest.mark.parametrize(
