@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.command_line import create_output_folder, refuse_empty_arguments
 
@@ -43,7 +43,7 @@ class ExportOptions:
 
 def export_command(arguments: Sequence[str]) -> int:
     """Publish the model that the command line names, and return the exit code, 0."""
-    options = tyro.cli(ExportOptions, args=list(arguments), prog=PROGRAM)
+    options = parse(ExportOptions, arguments, PROGRAM)
     refuse_empty_arguments(arguments)
     import shutil
 

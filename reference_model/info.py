@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-import tyro
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.config import PRESETS, SyncMV4DConfig, preset, with_mjd
 from reference_model.config.fields import FieldSource, field_sources
@@ -69,7 +69,7 @@ class InfoOptions:
 
 def info_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.info`` with these arguments: print a preset's cost or fields, and return the exit code."""
-    options = tyro.cli(InfoOptions, args=list(arguments), prog="python -m reference_model.info")
+    options = parse(InfoOptions, arguments, "python -m reference_model.info")
     if not (math.isfinite(options.tflops) and options.tflops > 0):
         raise ValueError(f"--tflops is {options.tflops}, expected a positive number")
     if options.gpus < 1:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import refuse_empty_arguments, require_wan
@@ -87,7 +88,7 @@ class PrepareOptions:
 
 def prepare_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.prepare`` with these arguments, and return the exit code (0 done, 3 some clips failed)."""
-    options = tyro.cli(PrepareOptions, args=list(arguments), prog=PROGRAM)
+    options = parse(PrepareOptions, arguments, PROGRAM)
     refuse_empty_arguments(arguments)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")

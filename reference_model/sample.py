@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import tyro
 from rich.console import Console
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import create_output_folder, refuse_empty_arguments
@@ -47,8 +47,8 @@ class SampleOptions:
     split: str | None = None
     """Split of the clips (hoibench ls splits). Default: the data set's default split."""
 
-    limit: int = 1
-    """Number of clips."""
+    limit: int | None = None
+    """Use only this many clips of the split, from a fixed shuffle."""
 
     images: Path | None = None
     """Instead of a data set: a folder with clip.json and the reference images view-0.png, view-1.png, ..."""
@@ -68,9 +68,9 @@ class SampleOptions:
 
 def sample_command(arguments: Sequence[str]) -> int:
     """Generate predictions for the clips or images that the command line names, and return the exit code, 0."""
-    options = tyro.cli(SampleOptions, args=list(arguments), prog=PROGRAM)
+    options = parse(SampleOptions, arguments, PROGRAM)
     refuse_empty_arguments(arguments)
-    if options.limit < 1:
+    if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if not 0 <= options.seed < 2**63:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more, and less than 2**63")

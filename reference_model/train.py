@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
 from rich.console import Console
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import create_output_folder, refuse_empty_arguments, require_wan
@@ -87,7 +87,7 @@ class TrainOptions:
 
 def train_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.train`` with these arguments, and return the exit code (0 done, 75 stopped by a signal)."""
-    options = tyro.cli(TrainOptions, args=list(arguments), prog=PROGRAM)
+    options = parse(TrainOptions, arguments, PROGRAM)
     refuse_empty_arguments(arguments)
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")

@@ -9,6 +9,7 @@ from typing import Literal
 
 import tyro
 
+from hoibench.cli.arguments import parse
 from hoibench.text import count
 
 
@@ -32,7 +33,7 @@ class Cache:
 
 def cache_command(arguments: Sequence[str]) -> int:
     """List or clear the cache; return the exit code."""
-    options = tyro.cli(Cache, args=list(arguments), prog="hoibench cache")
+    options = parse(Cache, arguments, "hoibench cache")
     from hoibench.datasets.cache_entries import clear_entries, list_entries
     from hoibench.store.cache_dir import cache_dir
 

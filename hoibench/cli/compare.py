@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.output import check_writable
 from hoibench.text import count
 
@@ -30,8 +31,8 @@ class Compare:
     names: tyro.conf.Positional[tuple[str, ...]]
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
-    metric: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Only this metric, by id, with or without version; without it all ranked ones."""
+    metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
+    """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full (with the metrics that only fg has) or fg."""
@@ -48,7 +49,7 @@ class Compare:
 
 def compare_command(arguments: Sequence[str]) -> int:
     """Print a table of all pairs on all metrics, write it to the given files; return the exit code."""
-    options = tyro.cli(Compare, args=list(arguments), prog="hoibench compare")
+    options = parse(Compare, arguments, "hoibench compare")
     from hoibench.results.comparison import compare_methods, find_rows, ranked_columns
 
     for flag, path in (("--csv", options.csv), ("--latex", options.latex), ("--markdown", options.markdown)):
@@ -56,7 +57,7 @@ def compare_command(arguments: Sequence[str]) -> int:
             check_writable(flag, path)
             path.parent.mkdir(parents=True, exist_ok=True)
     board = read_board(options.names, "compare")
-    columns = ranked_columns(board, options.metric, options.region)
+    columns = ranked_columns(board, options.metrics, options.region)
     found = compare_methods(board, find_rows(board, options.names), columns)
     table, notes = _as_text(found)
     print_table(f"{board.split} ({board.kind}), region {options.region}", table)

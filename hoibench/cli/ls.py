@@ -13,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hoibench.cli.arguments import parse
+
 Rows = list[dict[str, str]]
 
 
@@ -40,7 +42,7 @@ class Ls:
 
 def ls_command(arguments: Sequence[str]) -> int:
     """Print a list as a table or as JSON; return the exit code."""
-    options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
+    options = parse(Ls, arguments, "hoibench ls")
     if options.self_test and options.what != "metrics":
         raise ValueError(f"--self-test is for metrics, not {options.what}: hoibench ls metrics --self-test")
     if options.markdown:

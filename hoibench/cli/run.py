@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import tyro
 from rich.console import Console
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import USAGE, as_crash, to_exit_code
 from hoibench.cli.failures_table import print_failures
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
@@ -43,7 +43,10 @@ def parse_arguments(arguments: Sequence[str]) -> RunConfig:
     """
     path = _find_config_file(arguments)
     file_arguments = [] if path is None else _read_config_file(path)
-    return tyro.cli(RunConfig, args=[*file_arguments, *arguments], prog=PROGRAM)
+    if any(word.partition("=")[0] == "--metrics" for word in arguments) and "--metrics" in file_arguments:
+        place = file_arguments.index("--metrics")
+        del file_arguments[place : place + 2]
+    return parse(RunConfig, [*file_arguments, *arguments], PROGRAM)
 
 
 def _find_config_file(arguments: Sequence[str]) -> Path | None:

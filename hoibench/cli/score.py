@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import tyro
 from rich.progress import track
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.output import StatusConsole, reserved_stdout
 from hoibench.clip import Pairing
 
@@ -46,8 +47,8 @@ class Score:
     workers: int | None = None
     """For a run: number of worker processes. Default: one on a GPU, else one per core."""
 
-    metrics: str = "headline,offline"
-    """Metric ids and sets (paper, headline, offline, all), separated by commas."""
+    metrics: str = field(default="headline,offline", metadata={"metavar": "NAME", "joined": True})
+    """Metric ids and sets (paper, headline, offline, all)."""
 
     pairing: Pairing | None = None
     """The rule that pairs predicted points with true ones. Default: query if a prediction's anchors are the clip's own, in order, else anchor
@@ -68,7 +69,7 @@ class Score:
 
 def score_command(arguments: Sequence[str]) -> int:
     """Score; return 0, or 3 if a clip could not be scored or a run has more failures than allowed."""
-    options = tyro.cli(Score, args=list(arguments), prog="hoibench score")
+    options = parse(Score, arguments, "hoibench score")
     if options.run is not None:
         return _score_run(options, options.run)
     if options.pred is None or options.truth is None:
@@ -82,7 +83,7 @@ def _score_run(options: Score, run: Path) -> int:
 
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")
-    if options.metrics != Score.metrics or options.pairing is not None or options.out is not None:
+    if options.metrics != "headline,offline" or options.pairing is not None or options.out is not None:
         raise ValueError("--metrics, --pairing and --out need --pred and --truth: a run has its own")
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}

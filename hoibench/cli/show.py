@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hoibench.cli.arguments import parse
 from hoibench.text import count
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ METRIC_WIDTH, METHOD_WIDTH = 40, 24
 class Show:
     """Show the boards of one run or of several together: the table, the worst clips of each ranked metric and the largest disagreements.
 
-    hoibench show RUN --method METHOD --metric METRIC prints the unrounded numbers of one cell, and its scores on all clips, worst first.
+    hoibench show RUN --method METHOD --metrics METRIC prints the unrounded numbers of one cell, and its scores on all clips, worst first.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -43,11 +44,11 @@ class Show:
     paper: bool = False
     """Show the literal reading of the paper's tables, unranked."""
 
-    method: str | None = None
-    """The METHOD or METHOD+PRESET of a cell; with --metric."""
+    method: str | None = field(default=None, metadata={"metavar": "METHOD"})
+    """The METHOD or METHOD+PRESET of a cell; with --metrics."""
 
-    metric: str | None = None
-    """The metric id of a cell, with or without version; with --method. Alone: only this metric."""
+    metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
+    """Only these metrics, by id, with or without version."""
 
     clips: int = 3
     """Number of clips in each list."""
@@ -55,13 +56,13 @@ class Show:
 
 def show_command(arguments: Sequence[str]) -> int:
     """Print a table for each board, with metrics as rows and methods as columns, or the numbers of one cell; return the exit code."""
-    options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
+    options = parse(Show, arguments, "hoibench show")
     if not options.runs:
         raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
     if options.clips < 0:
         raise ValueError(f"--clips {options.clips}: give the number of clips in each list, 0 or more")
-    if options.method and not options.metric:
-        raise ValueError(f"--method {options.method} needs --metric: give a metric id (see hoibench ls metrics)")
+    if options.method and not options.metrics:
+        raise ValueError(f"--method {options.method} needs --metrics: give a metric id (see hoibench ls metrics)")
     from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards, build_paper_boards
     from hoibench.results.run_folder import read_run
@@ -75,7 +76,7 @@ def show_command(arguments: Sequence[str]) -> int:
         lines = [line for board in boards for line in _cell_lines(board, options)]
         if not lines:
             raise ValueError(
-                f"no row {options.method} with a column {options.metric} in region {options.region}: see hoibench show RUN"
+                f"no row {options.method} with a column {', '.join(options.metrics)} in region {options.region}: see hoibench show RUN"
             )
         for line in lines:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -84,7 +85,7 @@ def show_command(arguments: Sequence[str]) -> int:
         regions = ", ".join(dict.fromkeys(region for board in boards for region in board.regions)) or "none"
         ids = ", ".join(dict.fromkeys(column.card.id for board in boards for column in board.columns)) or "none"
         raise ValueError(
-            f"no column{f' {options.metric}' if options.metric else ''} in region {options.region} (regions: {regions}; metrics: {ids})"
+            f"no column{' ' if options.metrics else ''}{', '.join(options.metrics)} in region {options.region} (regions: {regions}; metrics: {ids})"
         )
     for board in boards:
         if board.is_demonstration:
@@ -129,8 +130,8 @@ def _columns(board: Board, options: Show) -> list[int]:
         j
         for j in board.columns_in(options.region)
         if (card := board.columns[j].card)
-        and (card.ranked or options.secondary or board.is_paper or options.metric)
-        and options.metric in (None, card.id, card.id.partition("@")[0])
+        and (card.ranked or options.secondary or board.is_paper or options.metrics)
+        and (not options.metrics or {card.id, card.id.partition("@")[0]} & set(options.metrics))
     ]
 
 

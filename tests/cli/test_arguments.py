@@ -1,0 +1,121 @@
+"""Command lines of all commands: types, lists, groups, and errors of one line."""
+
+import dataclasses
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hoibench.cli.arguments import parse
+
+CLASSES = [
+    ("hoibench.evaluation.config", "RunConfig"),
+    ("hoibench.cli.cache", "Cache"),
+    ("hoibench.cli.compare", "Compare"),
+    ("hoibench.cli.data_doctor", "Doctor"),
+    ("hoibench.cli.data_mano", "ManoFiles"),
+    ("hoibench.cli.data_prepare", "Prepare"),
+    ("hoibench.cli.ls", "Ls"),
+    ("hoibench.cli.merge", "Merge"),
+    ("hoibench.cli.power", "Power"),
+    ("hoibench.cli.score", "Score"),
+    ("hoibench.cli.show", "Show"),
+    ("hoibench.cli.weights", "Ls"),
+    ("hoibench.cli.weights", "Fetch"),
+    ("hoibench.cli.weights", "PathOf"),
+    ("hoibench.cli.weights", "Add"),
+    ("reference_model.evaluate", "EvaluateOptions"),
+    ("reference_model.export", "ExportOptions"),
+    ("reference_model.info", "InfoOptions"),
+    ("reference_model.prepare", "PrepareOptions"),
+    ("reference_model.sample", "SampleOptions"),
+    ("reference_model.train", "TrainOptions"),
+]
+
+
+@dataclass
+class Options:
+    """Do a thing."""
+
+    name: tuple[str, ...] = field(default=(), metadata={"group": "what to do"})
+    """Names."""
+
+    whole: tuple[str, ...] = field(default=(), metadata={"whole": True})
+    """Values with commas."""
+
+    number: tuple[int, ...] = ()
+    """Numbers."""
+
+    joined: str = field(default="a,b", metadata={"joined": True})
+    """A list as a text."""
+
+    limit: int | None = None
+    """A limit."""
+
+    root: Path | None = None
+    """A folder."""
+
+    keep: bool = True
+    """Keep."""
+
+
+def test_lists_are_given_by_commas_or_by_repeating(tmp_path):
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    words = [
+        "--name",
+        "x,y",
+        "--name=z",
+        "--name",
+        f"d={folder}",
+        "--number",
+        "1,2",
+        "--whole",
+        "k=1,2",
+        "--joined",
+        "p",
+        "--joined",
+        "q,r",
+    ]
+    found = parse(Options, words, "do")
+    assert found.name == ("x", "y", "z", f"d={folder}")
+    assert (found.number, found.whole, found.joined) == ((1, 2), ("k=1,2",), "p,q,r")
+    assert parse(Options, [], "do") == Options()
+    assert parse(Options, ["--limit", "3", "--root", "r", "--no-keep"], "do") == Options(
+        limit=3, root=Path("r"), keep=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--limit", "x"], "--limit is 'x', expected a whole number"),
+        (["--number", "1,x"], "--number is 'x', expected a whole number"),
+        (["--limti", "3"], "unknown option --limti: did you mean --limit?"),
+        (["--no-keeep"], "unknown option --no-keeep: did you mean --no-keep?"),
+        (["--limit"], "--limit lacks its value: write --limit N"),
+        (["--limit", "--keep"], "--limit lacks its value: write --limit N"),
+        (["surplus"], "unknown argument surplus: see do --help"),
+    ],
+)
+def test_errors_are_one_line_with_the_option_the_value_and_the_fix(words, message, capsys):
+    with pytest.raises(ValueError) as error:
+        parse(Options, words, "do")
+    assert str(error.value) == message
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("module", "name"), CLASSES)
+def test_the_help_of_every_command_has_readable_types(module, name, monkeypatch, capsys):
+    cls = getattr(importlib.import_module(module), name)
+    for columns in ("40", "80"):
+        monkeypatch.setenv("COLUMNS", columns)
+        with pytest.raises(SystemExit) as end:
+            parse(cls, ["--help"], "command")
+        text = capsys.readouterr().out
+        assert end.value.code == 0
+        assert not [word for word in ("{None}", "default: None", "[STR", "{", "MISSING") if word in text]
+    text = " ".join(text.split())
+    for option in dataclasses.fields(cls):
+        assert f"--{option.name.replace('_', '-')}" in text or "Positional" in option.type
