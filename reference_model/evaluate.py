@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder
 
 PROGRAM = "python -m reference_model.evaluate"
 SPLITS = ("test_seen", "test_unseen")
@@ -43,7 +43,6 @@ class EvaluateOptions:
 def evaluate_command(arguments: Sequence[str]) -> int:
     """Make the runs and record their results, and return the exit code: 0, or that of a run that failed."""
     options = parse(EvaluateOptions, arguments, PROGRAM)
-    refuse_empty_arguments(arguments)
     if options.limit is not None and options.out is None:
         raise ValueError(f"--limit {options.limit} needs --out FOLDER: the results beside the weights are of all clips")
     from hoibench.cli.run import run_command

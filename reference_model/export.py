@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder
 
 PROGRAM = "python -m reference_model.export"
 
@@ -44,7 +44,6 @@ class ExportOptions:
 def export_command(arguments: Sequence[str]) -> int:
     """Publish the model that the command line names, and return the exit code, 0."""
     options = parse(ExportOptions, arguments, PROGRAM)
-    refuse_empty_arguments(arguments)
     import shutil
 
     from hoibench.store import write_bytes

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from rich import box
@@ -51,7 +51,7 @@ class InfoOptions:
     views: int | None = None
     """Number of views V instead of the preset's."""
 
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = field(default=None, metadata={"metavar": "H,W"})
     """Height and width of the videos in pixels instead of the preset's."""
 
     frames: int | None = None

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,7 +18,7 @@ from rich.console import Console
 from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import refuse_empty_arguments, require_wan
+from reference_model.command_line import require_wan
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
 from reference_model.loading.folder import WAN_PARTS, find_part
 
@@ -64,8 +64,8 @@ class PrepareOptions:
     limit: int | None = None
     """Number of clips to prepare. Default: all."""
 
-    size: tuple[int, int] | None = None
-    """H W of the videos. Default: the preset's; the paper's first stage has 256 384."""
+    size: tuple[int, int] | None = field(default=None, metadata={"metavar": "H,W"})
+    """Height and width of the videos. Default: the preset's; the paper's first stage has 256,384."""
 
     launch: Path | None = None
     """Launch configuration of the training, if it changes the model, for example the pseudo-videos."""
@@ -89,7 +89,6 @@ class PrepareOptions:
 def prepare_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.prepare`` with these arguments, and return the exit code (0 done, 3 some clips failed)."""
     options = parse(PrepareOptions, arguments, PROGRAM)
-    refuse_empty_arguments(arguments)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if options.processes < 1:

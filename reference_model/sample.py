@@ -15,7 +15,7 @@ from rich.console import Console
 from hoibench.cli.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder
 
 if TYPE_CHECKING:
     from hoibench.clip import Request
@@ -69,7 +69,6 @@ class SampleOptions:
 def sample_command(arguments: Sequence[str]) -> int:
     """Generate predictions for the clips or images that the command line names, and return the exit code, 0."""
     options = parse(SampleOptions, arguments, PROGRAM)
-    refuse_empty_arguments(arguments)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if not 0 <= options.seed < 2**63:

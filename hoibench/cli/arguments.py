@@ -9,11 +9,14 @@ import inspect
 import textwrap
 import types
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
+
+from hoibench.text import count
 
 T = TypeVar("T")
 
@@ -50,7 +53,7 @@ def parse(cls: type[T], arguments: Sequence[str], program: str) -> T:
     except _Refused as error:
         raise ValueError(str(error)) from None
     if unknown:
-        raise ValueError(_explain_unknown(unknown[0], options, program))
+        raise ValueError(_explain_unknown(unknown[0], options, program, arguments))
     given: dict[str, Any] = {}
     for name, value in vars(found).items():
         given |= vars(value) if dataclasses.is_dataclass(value) else {name: value}
@@ -99,7 +102,13 @@ class _Option:
         choices = "|".join(map(str, get_args(self.element))) if get_origin(self.element) is Literal else ""
         default = choices or (self.name.upper() if self.is_positional else _EXPECTED[self.element][0])
         name: str = self.field.metadata.get("metavar", default)
-        return f"{name},..." if self._is_split else name
+        return f"{name},..." if self._is_split and not self._length else name
+
+    @property
+    def _length(self) -> int | None:
+        """Number of values of a tuple such as ``tuple[int, int]``."""
+        members = get_args(self.type) if get_origin(self.type) is tuple else (None, ...)
+        return None if members[-1] is ... else len(members)
 
     @property
     def _is_split(self) -> bool:
@@ -158,7 +167,11 @@ class _Option:
                 raise ValueError(f"{self.flag} is missing: see {program} --help")
             return () if self.is_required else self.field.default
         if self._is_split:
-            values = tuple(value for part in found for value in part)
+            values = found[-1] if self._length else tuple(value for part in found for value in part)
+            if self._length not in (None, len(values)):
+                raise ValueError(
+                    f"{self.flag} has {count(len(values), 'value')}, expected {self._length}: write {self.flag} {self.metavar}"
+                )
             return ",".join(values) if self.field.metadata.get("joined") else values
         return found
 
@@ -191,17 +204,25 @@ def _make_form(name: str, options: Sequence[_Option]) -> type:
 
 
 def _check_values_are_there(options: Sequence[_Option], arguments: Sequence[str]) -> None:
-    takes_value = {o.flag for o in options if o.type is not bool and not o.is_positional}
-    for word, following in zip(arguments, [*arguments[1:], "--"], strict=False):
-        if word.replace("_", "-") in takes_value and following.startswith("--"):
-            raise ValueError(
-                f"{word} lacks its value: write {word} {next(o.metavar for o in options if o.flag == word.replace('_', '-'))}"
-            )
+    """Refuse an empty argument, as of an unset shell variable: an empty path would otherwise mean the current folder."""
+    metavars = {option.flag: option.metavar for option in options if option.type is not bool}
+    flag = "the first argument"
+    for word, following in pairwise((*arguments, "--")):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise ValueError(f"{word.removesuffix('=') or flag} is empty (an unset variable?): give a value")
+        flag = word.replace("_", "-")
+        if flag in metavars and following.startswith("--"):
+            raise ValueError(f"{flag} lacks its value: write {flag} {metavars[flag]}")
 
 
-def _explain_unknown(word: str, options: Sequence[_Option], program: str) -> str:
+def _explain_unknown(word: str, options: Sequence[_Option], program: str, arguments: Sequence[str]) -> str:
+    """Return a message for a word that no option takes: it may be a misspelt flag, or a list's value after a space."""
+    before = list(arguments[: arguments.index(word)]) if word in arguments else []
+    for option in options:
+        if option.is_list and before[-2:-1] == [option.flag]:
+            return f"unknown argument {word}: write {option.flag} {before[-1]},{word}"
     flags = [option.flag for option in options if not option.is_positional]
-    flags += [f"--no-{flag[2:]}" for flag, option in zip(flags, options, strict=False) if option.type is bool]
+    flags += [f"--no-{option.flag[2:]}" for option in options if option.type is bool]
     near = difflib.get_close_matches(word.partition("=")[0], flags, n=1)
     what = "option" if word.startswith("-") else "argument"
     return f"unknown {what} {word}: " + (f"did you mean {near[0]}?" if near else f"see {program} --help")

@@ -56,6 +56,9 @@ class Options:
     root: Path | None = None
     """A folder."""
 
+    size: tuple[int, int] | None = field(default=None, metadata={"metavar": "H,W"})
+    """A height and a width."""
+
     keep: bool = True
     """Keep."""
 
@@ -82,8 +85,8 @@ def test_lists_are_given_by_commas_or_by_repeating(tmp_path):
     assert found.name == ("x", "y", "z", f"d={folder}")
     assert (found.number, found.whole, found.joined) == ((1, 2), ("k=1,2",), "p,q,r")
     assert parse(Options, [], "do") == Options()
-    assert parse(Options, ["--limit", "3", "--root", "r", "--no-keep"], "do") == Options(
-        limit=3, root=Path("r"), keep=False
+    assert parse(Options, ["--limit", "3", "--root", "r", "--no-keep", "--size", "64,96"], "do") == Options(
+        limit=3, root=Path("r"), size=(64, 96), keep=False
     )
 
 
@@ -96,6 +99,10 @@ def test_lists_are_given_by_commas_or_by_repeating(tmp_path):
         (["--no-keeep"], "unknown option --no-keeep: did you mean --no-keep?"),
         (["--limit"], "--limit lacks its value: write --limit N"),
         (["--limit", "--keep"], "--limit lacks its value: write --limit N"),
+        (["--root", ""], "--root is empty (an unset variable?): give a value"),
+        (["--root="], "--root is empty (an unset variable?): give a value"),
+        (["--size", "64"], "--size has 1 value, expected 2: write --size H,W"),
+        (["--size", "64", "96"], "unknown argument 96: write --size 64,96"),
         (["surplus"], "unknown argument surplus: see do --help"),
     ],
 )
