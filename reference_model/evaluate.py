@@ -48,7 +48,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     from hoibench.cli.run import run_command
     from hoibench.metric_card import all_cards
     from hoibench.store import write_bytes
-    from reference_model.loading.saved_model import CHECKPOINTS, read_config_and_digest
+    from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
     from reference_model.publishing.results import METRICS, describe_run, record_run
 
     shipped = CHECKPOINTS / "micro"

@@ -48,7 +48,8 @@ def export_command(arguments: Sequence[str]) -> int:
 
     from hoibench.store import write_bytes
     from reference_model.cache import LatentCache
-    from reference_model.loading.saved_model import METADATA_FILE, load_model, save_model
+    from reference_model.loading.model_folder import METADATA_FILE
+    from reference_model.loading.saved_model import load_model, save_model
     from reference_model.publishing.model_card import build_model_card
     from reference_model.training.run_folder import RunFolder
 

@@ -83,7 +83,7 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.plugins import SPEC_FILE
     from hoibench.store import sampled_digest, write_bytes
     from reference_model.generation.inputs import check_request
-    from reference_model.loading.saved_model import find_wan_parts, read_config_and_digest
+    from reference_model.loading.model_folder import find_wan_parts, read_config_and_digest
     from reference_model.method import CUSTOM, SHIPPED, SyncMV4DMethod, read_spec, read_spec_text, wan_folder
 
     preset = SHIPPED if options.checkpoint is None else CUSTOM

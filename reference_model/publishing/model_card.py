@@ -14,7 +14,7 @@ from hoibench.store import sha256_file
 from hoibench.text import count
 from reference_model.cache import LatentCache
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.loading.saved_model import read_config_and_digest
+from reference_model.loading.model_folder import read_config_and_digest
 from reference_model.loading.weights import open_weights
 from reference_model.training.loss_log import LossEntry, read_losses
 from reference_model.training.run_folder import RunFolder, RunSettings, Session
