@@ -63,7 +63,7 @@ def is_left(pid, test):
     with suppress(OSError):
         words = Path("/proc", pid, "environ").read_bytes().split(b"\0")
         command = Path("/proc", pid, "cmdline").read_bytes()
-        return f"HOIBENCH_TEST={test}".encode() in words and not re.search(b"fork_server|resource_tracker", command)
+        return f"HOIBENCH_TEST={test}".encode() in words and not re.search(b"fork_?server|resource_tracker", command)
     return False
 
 
