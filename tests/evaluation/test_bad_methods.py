@@ -57,7 +57,7 @@ def test_bad_methods_fail_and_good_ones_go_on(launch, tmp_path):
     common = ("--json", "--limit", "2", "--workers", "1", "--out", "r", "--method", "dying")
     common += ("--adapter", "exiting/exiting.py:Exiting")
     exits = "its process ended by itself with exit code {}: its code or a library called exit"
-    problem = f"exiting cannot start: {exits.format(7)}, while it was imported; it printed: imported"
+    problem = f"exiting cannot start: {exits.format(7)}, while it was imported and checked; it printed: imported"
 
     code, result, _ = finish(launch(*common))
     assert (code, result) == (2, {"status": "refused", "problems": [problem]})
