@@ -128,8 +128,10 @@ def _as_text(found: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         lines.append(
             {
                 "metric": row["metric"] + (f" ({unit})" if unit else "") + (", primary" if row["primary"] else ""),
-                "first": f"{row['first']} {_number(row['mean_first'])}",
-                "second": f"{row['second']} {_number(row['mean_second'])}",
+                **{
+                    place: _label(row[place], row[f"failures_{place}"], row[f"mean_{place}"])
+                    for place in ("first", "second")
+                },
                 "first - second": f"{_number(row['difference'])} [{_number(row['low'])}, {_number(row['high'])}]",
                 "p": "-" if math.isnan(row["separable"]) else f"{row['p']:.4f}",
                 "separable from": _number(row["separable"]),
@@ -155,6 +157,10 @@ def _markdown(table: pd.DataFrame) -> str:
     rows = [[cell.replace("|", "\\|") for cell in row] for row in table.to_numpy().tolist()]
     lines = [list(table.columns), ["---"] * len(table.columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _label(method: str, failures: str, mean: float) -> str:
+    return f"{method}{f' ({failures})' if failures else ''} {_number(mean)}"
 
 
 def _number(value: float | None) -> str:

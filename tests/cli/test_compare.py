@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import fake_runs
 import pandas as pd
@@ -110,7 +111,8 @@ def test_latex_and_markdown_have_the_same_cells(runs, capsys):
 def test_a_file_that_cannot_be_written_is_refused_before_the_comparison(runs, capsys, flag, monkeypatch):
     monkeypatch.setattr("hoibench.results.comparison.compare_methods", None)
     text = error(capsys, "compare", "a:syncmv4d", "a:svimo", flag, "a/run.json/t")
-    assert text == f"error: {flag} a/run.json/t cannot be written (Not a directory): give a writable path\n"
+    place = Path("a/run.json").absolute()
+    assert text == f"error: {flag} a/run.json/t cannot be created, since {place} is a file: give a writable path\n"
 
 
 def test_hostile_names_stay_in_their_cells_and_a_pair_with_few_clusters_has_no_p(runs, capsys):

@@ -70,7 +70,7 @@ def test_a_mistyped_metric_is_reported_once_before_any_clip(words, tmp_path, cap
 
 @pytest.mark.parametrize(("out", "message"), [
     ("rows.xlsx", "rows.xlsx ends with .xlsx, expected .parquet or .csv"),
-    ("file/rows.csv", "file/rows.csv cannot be written (Not a directory): give a writable path"),
+    ("file/rows.csv", "file is a file: give a writable path"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_written_is_refused_before_any_clip(words, tmp_path, capsys, out, message):
     (tmp_path / "file").touch()

@@ -88,7 +88,7 @@ def test_the_terminal_shows_failed_in_tables_and_comparisons(failed, monkeypatch
     assert (
         line["clips"] == 0 and line["mean_first"] != line["mean_first"] and line["mean_second"] != line["mean_second"]
     )
-    assert "SViMo: no value, failed 0/6: KeyError: 'prompt'" in printed
+    assert "SViMo: no value, failed 0/6: KeyError: 'prompt'" in printed and "SViMo (failed 0/6) -" in printed
     assert main(["power", str(failed), "--metrics", "rpe"]) == 2
     assert "has values of all of SViMo, SyncMV4D" in capsys.readouterr().err
     (board,) = build_boards([read_run(failed)], CARDS)
