@@ -21,6 +21,7 @@ from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
 from hoibench.cli.run_progress import RunDisplay, show_run
 from hoibench.evaluation.config import RunConfig
 from hoibench.problems import Problem, ProblemsFound, raise_if_any
+from hoibench.processes import start_preloading
 from hoibench.progress import Progress
 from hoibench.text import count
 
@@ -121,6 +122,8 @@ def _load(config: RunConfig, display: RunDisplay) -> tuple[Plan, Dataset, Findin
 
     print_message = partial(display.print, style="dim")
     plan, dataset = _plan(config, print_message)
+    if not config.dry_run and (modules := plan.modules_of_workers):
+        start_preloading(modules)
     for exclusion in plan.manifest.exclusion_summary:
         print_message(f"clips left out, {exclusion}")
     return plan, dataset, preflight(plan, dataset, lambda text: display.on_progress(Progress("loading", detail=text)))

@@ -19,6 +19,7 @@ from hoibench.evaluation.scorer import Scorer
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import close_worker, load_clip, load_method, run_unit, start_worker
+from hoibench.plugins import is_built_in
 from hoibench.processes import MessageHandler, OnLine, OutputLog, TaskPool, Worker, WorkerCrash, handle_messages
 
 LOAD_TIMEOUT_FACTOR = 10.0
@@ -102,7 +103,9 @@ class LocalExecutor:
             for unit in units:
                 progress.run_unit(stage, unit, partial(runner.run, worker, unit, entry))
 
-        pool = TaskPool(self.workers, start_worker, arguments, make_output=partial(OutputLog, self.on_line))
+        context, entrant = arguments
+        preloaded = entrant is None or is_built_in(context.entrants[entrant].spec.entry)
+        pool = TaskPool(self.workers, start_worker, arguments, partial(OutputLog, self.on_line), preloaded)
         pool.run(jobs, run_job, last=close_worker)
 
 

@@ -16,6 +16,7 @@ from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.reference_predictions import build_reference, freeze
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.scored_clip import trim_prediction
+from hoibench.evaluation.stage_times import StageTimes
 from hoibench.evaluation.unit import Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import ClipLoader, LoadedClip, WorkerContext
 from hoibench.methods.check import check_outputs, check_prediction
@@ -79,20 +80,23 @@ class Scorer:
         has_prediction = is_complete(folder)
         if (spec.entry and not has_prediction) or (has_prediction and not self._cards_to_score(unit)):
             return UnitReport(unit, "score", did_work=False)
+        times = StageTimes("score", unit.key)
         try:
             loaded = self._clips.load(entry)
             if not has_prediction:
                 stage = "generate"
                 delete_results(out, unit)
-                self._store_prediction(unit, spec, loaded)
+                with times.step("make prediction"):
+                    self._store_prediction(unit, spec, loaded)
             stage = "score"
-            prediction = decode_prediction(read_prediction(folder))
+            with times.step("read prediction"):
+                prediction = decode_prediction(read_prediction(folder))
             if has_prediction:  # perhaps copied from elsewhere; one that does not fit the clip counts as failed
                 stage = "generate"
                 request = build_request(loaded.clip, spec.model_copy(update={"families": ()}), unit.seed)
                 check_prediction(prediction, request)
                 stage = "score"
-            self._score(unit, spec, loaded, prediction)
+            self._score(unit, spec, loaded, prediction, times)
         except BaseException as error:
             if self.context.rescore and stage == "load":  # keep the existing rows
                 raise
@@ -101,6 +105,8 @@ class Scorer:
             source_failed = isinstance(error, SourcePredictionFailed)
             failure = record_exception(out, unit, stage, error, source_failed=source_failed)
             return UnitReport(unit, "score", True, failure, source_failed)
+        finally:
+            times.log()
         (folder / FAILURE_FILE).unlink(missing_ok=True)
         return UnitReport(unit, "score", did_work=True)
 
@@ -135,7 +141,7 @@ class Scorer:
         done = {metric for metric, rows in scores.items() if not any(row.status in RETRIED_STATUSES for row in rows)}
         return tuple(card for card in self.context.cards if card.id not in done)
 
-    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip, stored: Prediction) -> None:
+    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip, stored: Prediction, times: StageTimes) -> None:
         context, scored, path = self.context, loaded.scored, unit.score_file(self.context.out)
         folder = unit.prediction_folder(context.out)
         prediction = trim_prediction(stored, scored.frames)
@@ -155,8 +161,10 @@ class Scorer:
         cards = self._cards_to_score(unit)
         for card in cards:
             send(card.id)
-            measured = _measure(case, card, video_digests, loaded)
-            append_metric(target, card.id, [to_row(m, card, key) for m in measured])
+            with times.step(card.id):
+                measured = _measure(case, card, video_digests, loaded)
+            with times.step("write rows"):
+                append_metric(target, card.id, [to_row(m, card, key) for m in measured])
             errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
         if cards:
             sync(target)

@@ -136,6 +136,7 @@ class Spec(Record):
         paper: citation or URL.
         upstream: third-party code that it wraps.
         environment: how to install what it needs beyond ``pip install hoibench``.
+        preload: modules that take seconds to import; on a CPU, a run imports those of built-in methods once for all its processes.
         min_gpu_mb: the GPU memory that it needs in MiB; None if it needs no GPU.
         status: ``available``, or ``unreleased`` for a method without released code, for which only stored predictions can be scored.
         kind: ``method``; ``reference`` rows are built by the evaluation, ``published`` ones belong to a data set.
@@ -158,6 +159,7 @@ class Spec(Record):
     paper: Text = ""
     upstream: Upstream | None = None
     environment: Text = ""
+    preload: tuple[str, ...] = ()
     min_gpu_mb: int | None = None
     status: Literal["available", "unreleased"] = "available"
     kind: Kind = "method"

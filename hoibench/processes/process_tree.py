@@ -14,11 +14,13 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from hoibench.processes.preloading import no_interrupt, process_context
 
 TERMINATE_SECONDS = 2.0
 """Time that a worker has to end itself after SIGTERM."""
@@ -34,14 +36,16 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 class ProcessTree:
     """A process with all its descendants, seen from the process that started it; not for use by several threads at once.
 
-    The process runs ``function(*arguments)``, which must not start threads when its module is imported: the process is forked after the import.
+    The process runs ``function(*arguments)``, which must not start threads when its module is imported: the process is forked after the import.  With
+    ``preloaded`` it may have the modules of ``start_preloading``.
     """
 
-    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")  # fork is not safe with threads of torch or of a decoder
+    def __init__(self, function: Callable[..., None], *arguments: Any, preloaded: bool = False) -> None:
+        context: Any = process_context(preloaded=preloaded)
         self._control, control = context.Pipe()
-        self._supervisor = context.Process(target=_supervise, args=(control, function, arguments), daemon=True)
-        with _no_interrupt():
+        call = control, dict(os.environ), function, arguments
+        self._supervisor = context.Process(target=_supervise, args=call, daemon=True)
+        with no_interrupt():
             self._supervisor.start()
         control.close()
         self._exit_code: int | None = None
@@ -83,22 +87,16 @@ class ProcessTree:
         self._control.close()
 
 
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Start processes with SIGINT blocked, until they ignore it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _supervise(control: Connection, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _supervise(
+    control: Connection, environment: dict[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     """Fork the worker, wait until the tree must end, and end it; the worker returns from here when its function returns."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the first process, which ends the tree
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.environ.clear()  # a process that was forked has that of the fork server
+    os.environ.update(environment)
     supervisor = os.getpid()
     if _IS_LINUX:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -118,7 +116,7 @@ def _supervise(control: Connection, function: Callable[..., None], arguments: tu
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, end)
     code = None
-    while code is None and not is_ending and os.getppid() == parent.pid:
+    while code is None and not is_ending and parent.is_alive():
         if control.poll(_POLL_SECONDS):
             try:
                 request = control.recv()

@@ -56,6 +56,7 @@ class Worker:
         output: takes the output of the process and of those that it starts; None leaves it on the terminal.  When a call has ended, all that it has
             printed is there.
         number: its number in a pool, from 0.
+        preloaded: True to fork its process from that of ``start_preloading``, if it was called.
     """
 
     initializer: Callable[..., None]
@@ -63,6 +64,7 @@ class Worker:
     stop: threading.Event
     output: OutputLog | None = None
     number: int = 0
+    preloaded: bool = False
     _tree: ProcessTree | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
     _pipe: OutputPipe | None = field(default=None, init=False)
@@ -146,7 +148,7 @@ class Worker:
         self._pipe = None if self.output is None else OutputPipe(self.output)
         writer = None if self._pipe is None else self._pipe.writer
         start = pickle.dumps((self.initializer, self.arguments))
-        self._tree = ProcessTree(run_calls, connection, start, writer)
+        self._tree = ProcessTree(run_calls, connection, start, writer, preloaded=self.preloaded)
         for end in filter(None, (connection, writer)):
             end.close()
 
