@@ -12,7 +12,6 @@ from typing import TextIO
 from rich.console import Console
 
 from hoibench.problems import Problem, raise_if_any
-from hoibench.store.atomic import find_folder_problem
 
 
 class StatusConsole(Console):
@@ -75,6 +74,8 @@ def check_writable(flag: str, path: Path) -> None:
         except OSError as error:
             reason: str | None = f"cannot be written ({error.strerror or error})"
     else:
+        from hoibench.store.atomic import find_folder_problem  # imports numpy
+
         reason = find_folder_problem(path)
     if reason:
         raise_if_any([Problem(f"{flag} {path}", "", reason, "", "give a writable path")])
