@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.command_line import create_output_folder
 

@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.config import PRESETS, SyncMV4DConfig, preset, with_mjd
 from reference_model.config.fields import FieldSource, field_sources

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import require_wan

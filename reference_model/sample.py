@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import create_output_folder
@@ -56,7 +56,7 @@ class SampleOptions:
     seed: int = 0
     """Random seed."""
 
-    weights: Path | None = None
+    wan: Path | None = None
     """Wan2.2-TI2V-5B-Diffusers, or the folder that contains it, for parts that the checkpoint lacks."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -91,7 +91,7 @@ def sample_command(arguments: Sequence[str]) -> int:
     config, digest = read_config_and_digest(checkpoint)
     source, requests = find_requests(options, on_message)
     device = resolve_device(options.device)
-    parts = find_wan_parts(checkpoint, wan_folder(options.weights))
+    parts = find_wan_parts(checkpoint, wan_folder(options.wan))
     settings = {
         "model": digest,
         "wan": {part.name: sampled_digest(part) for part in parts},
@@ -109,7 +109,7 @@ def sample_command(arguments: Sequence[str]) -> int:
         on_message(f"loading {checkpoint}")
         method = SyncMV4DMethod(
             Entrant(read_spec(), preset, {"checkpoint": checkpoint}),
-            Runtime(device, options.precision, 1, options.weights),
+            Runtime(device, options.precision, 1, options.wan),
         )
         with progress_bar(console) as on_progress:
             for done, (clip, build) in enumerate(pending.items()):

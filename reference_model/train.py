@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import create_output_folder, require_wan

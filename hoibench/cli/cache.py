@@ -9,7 +9,7 @@ from typing import Literal
 
 import tyro
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.text import count
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.output import check_writable
 from hoibench.text import count
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.output import check_writable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.output import check_writable
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.progress_bar import progress_bar

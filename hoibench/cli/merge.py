@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import tyro
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 
 
 @dataclass(frozen=True)

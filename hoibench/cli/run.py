@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import USAGE, as_crash, to_exit_code
 from hoibench.cli.failures_table import print_failures
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.text import count
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ METRIC_WIDTH, METHOD_WIDTH = 40, 24
 class Show:
     """Show the boards of one run or of several together: the table, the worst clips of each ranked metric and the largest disagreements.
 
-    hoibench show RUN --method METHOD --metrics METRIC prints the unrounded numbers of one cell, and its scores on all clips, worst first.
+    hoibench show RUN --method METHOD --metrics METRIC prints the unrounded numbers of a cell, and its scores on all clips, worst first.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -44,8 +44,8 @@ class Show:
     paper: bool = False
     """Show the literal reading of the paper's tables, unranked."""
 
-    method: str | None = field(default=None, metadata={"metavar": "METHOD"})
-    """The METHOD or METHOD+PRESET of a cell; with --metrics."""
+    method: tuple[str, ...] = field(default=(), metadata={"metavar": "METHOD"})
+    """The METHOD or METHOD+PRESET of cells; with --metrics."""
 
     metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
     """Only these metrics, by id, with or without version."""
@@ -62,7 +62,9 @@ def show_command(arguments: Sequence[str]) -> int:
     if options.clips < 0:
         raise ValueError(f"--clips {options.clips}: give the number of clips in each list, 0 or more")
     if options.method and not options.metrics:
-        raise ValueError(f"--method {options.method} needs --metrics: give a metric id (see hoibench ls metrics)")
+        raise ValueError(
+            f"--method {','.join(options.method)} needs --metrics: give a metric id (see hoibench ls metrics)"
+        )
     from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards, build_paper_boards
     from hoibench.results.run_folder import read_run
@@ -76,7 +78,7 @@ def show_command(arguments: Sequence[str]) -> int:
         lines = [line for board in boards for line in _cell_lines(board, options)]
         if not lines:
             raise ValueError(
-                f"no row {options.method} with a column {', '.join(options.metrics)} in region {options.region}: see hoibench show RUN"
+                f"no row {', '.join(options.method)} with a column {', '.join(options.metrics)} in region {options.region}: see hoibench show RUN"
             )
         for line in lines:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -111,6 +113,8 @@ def _heading(board: Board) -> str:
 
 def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
     """Return the table of some of the board's rows, as its columns."""
+    from hoibench.results.cell_text import choose_decimals
+
     title = f"{board.split} ({board.kind}), {board.extent}, region {options.region}"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric", overflow="fold")
@@ -118,7 +122,9 @@ def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
         table.add_column(board.rows[i].method.key, justify="right", overflow="fold")
     for j in _columns(board, options):
         card, region = board.columns[j].card, board.columns[j].region
-        cells = [_text(board.cells[i, j]) for i in rows]
+        values = [board.cells[i, j].value for i in range(len(board.rows))]
+        decimals = choose_decimals(value for value in values if value is not None)
+        cells = [_text(board.cells[i, j], decimals) for i in rows]
         name = f"{card.id}{'+' if card.primary else ''}{'' if region == options.region else f', {region}'}"
         table.add_row(f"{name} ({card.unit})" if card.unit else name, *cells)
     return table
@@ -135,8 +141,8 @@ def _columns(board: Board, options: Show) -> list[int]:
     ]
 
 
-def _text(cell: Cell) -> str:
-    from hoibench.results.cell_text import failure_text
+def _text(cell: Cell, decimals: int) -> str:
+    from hoibench.results.cell_text import failure_text, format_number
 
     failures = failure_text(cell)
     if cell.value is None:
@@ -144,9 +150,13 @@ def _text(cell: Cell) -> str:
     mark = "*" if cell.standing.in_leading_group else ""
     grey = " greyed" if cell.grey else ""
     interval = cell.value_interval
-    spread = f" [{interval.low:.3g}, {interval.high:.3g}]".replace("[", "\\[") if interval else ""
+    spread = (
+        f" [{format_number(interval.low, decimals)}, {format_number(interval.high, decimals)}]".replace("[", "\\[")
+        if interval
+        else ""
+    )
     count = f" {cell.answered}/{cell.n_expected}" if cell.answered + cell.failed != cell.n_expected else ""
-    return f"{failures}{': ' if failures else ''}{cell.value:.4g}{mark}{spread}{count}{grey}"
+    return f"{failures}{': ' if failures else ''}{format_number(cell.value, decimals)}{mark}{spread}{count}{grey}"
 
 
 def _notable_lines(board: Board, options: Show) -> Iterable[str]:
@@ -181,7 +191,7 @@ def _cell_lines(board: Board, options: Show) -> Iterable[str]:
 
     for j in _columns(board, options):
         for m, row in enumerate(board.rows):
-            if options.method not in (row.method.key, row.label):
+            if not {row.method.key, row.label} & set(options.method):
                 continue
             cell, column, scores = board.cells[m, j], board.columns[j], board.scores[j]
             yield f"{row.label}, {column.card.id}, {column.region}, {board.split}"

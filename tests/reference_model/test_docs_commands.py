@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hoibench.cli.arguments import parse
+from hoibench.arguments import parse
 from hoibench.cli.run import parse_arguments
 from hoibench.predictions import read_prediction
 from hoibench.results.score_file import read_scores

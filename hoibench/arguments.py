@@ -6,9 +6,13 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import io
+import shutil
+import sys
 import textwrap
 import types
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -41,15 +45,22 @@ def parse(cls: type[T], arguments: Sequence[str], program: str) -> T:
         SystemExit: ``--help``, with code 0.
         ValueError: an option is unknown, lacks its value or has a wrong one; one line with the fix.
     """
-    options = [_Option.of(cls, field) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    options = [Option.of(cls, field) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     _check_values_are_there(options, arguments)
     form = _make_form(cls.__name__, options)
+    printed = io.StringIO()
     try:
-        found: Any
-        found, unknown = tyro.cli(
-            form, args=list(arguments), prog=program, description=inspect.getdoc(cls), return_unknown_args=True,
-            config=(tyro.conf.OmitArgPrefixes,),
-        )  # fmt: skip
+        with redirect_stdout(printed):
+            found: Any
+            found, unknown = tyro.cli(
+                form, args=list(arguments), prog=program, description="", return_unknown_args=True,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )  # fmt: skip
+    except SystemExit:
+        usage, _, rest = printed.getvalue().partition("\n\n")
+        parts = (_wrap(usage), _wrap(inspect.getdoc(cls) or ""), rest.strip("\n"))
+        sys.stdout.write("\n\n".join(parts) + "\n")
+        raise
     except _Refused as error:
         raise ValueError(str(error)) from None
     if unknown:
@@ -61,7 +72,7 @@ def parse(cls: type[T], arguments: Sequence[str], program: str) -> T:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Option:
+class Option:
     """An option of a command: its field, its type without annotations, and how words become its value."""
 
     field: dataclasses.Field[Any]
@@ -70,7 +81,8 @@ class _Option:
     help: str
 
     @classmethod
-    def of(cls, owner: type, field: dataclasses.Field[Any]) -> _Option:
+    def of(cls, owner: type, field: dataclasses.Field[Any]) -> Option:
+        """Return the option of a dataclass's field."""
         hint = get_type_hints(owner, include_extras=True)[field.name]
         base, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
         docs = {
@@ -83,22 +95,27 @@ class _Option:
 
     @property
     def name(self) -> str:
+        """The field's name."""
         return self.field.name
 
     @property
     def flag(self) -> str:
+        """What the user writes: ``--NAME``, or for a positional argument its metavar."""
         return self.metavar if self.is_positional else f"--{self.name.replace('_', '-')}"
 
     @property
     def is_list(self) -> bool:
+        """Whether the value is a list."""
         return get_origin(self.type) is tuple or bool(self.field.metadata.get("joined"))
 
     @property
     def element(self) -> Any:
+        """The type of the value, or of a list's values."""
         return get_args(self.type)[0] if get_origin(self.type) is tuple else self.type
 
     @property
     def metavar(self) -> str:
+        """What stands for the value in the help, e.g. ``N,...``."""
         choices = "|".join(map(str, get_args(self.element))) if get_origin(self.element) is Literal else ""
         default = choices or (self.name.upper() if self.is_positional else _EXPECTED[self.element][0])
         name: str = self.field.metadata.get("metavar", default)
@@ -117,6 +134,7 @@ class _Option:
 
     @property
     def is_required(self) -> bool:
+        """Whether the option has no default."""
         return self.field.default is dataclasses.MISSING and self.field.default_factory is dataclasses.MISSING
 
     def convert(self, word: str) -> Any:
@@ -176,6 +194,12 @@ class _Option:
         return found
 
 
+def _wrap(text: str) -> str:
+    """Fill the paragraphs of a text to the terminal's width."""
+    width = shutil.get_terminal_size().columns
+    return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in text.split("\n\n"))
+
+
 def split_at_commas(text: str) -> list[str]:
     """Take a list in one word apart; PATH and NAME=PATH are one value each if the path exists.
 
@@ -187,9 +211,9 @@ def split_at_commas(text: str) -> list[str]:
     return [part for part in (part.strip() for part in text.split(",")) if part]
 
 
-def _make_form(name: str, options: Sequence[_Option]) -> type:
+def _make_form(name: str, options: Sequence[Option]) -> type:
     """Return a dataclass for tyro with one nested dataclass for each titled group of options."""
-    groups: dict[str, list[_Option]] = {}
+    groups: dict[str, list[Option]] = {}
     for option in options:
         groups.setdefault("" if option.is_positional else option.field.metadata.get("group", ""), []).append(option)
     fields = [option.to_field() for option in groups.pop("", [])]
@@ -203,7 +227,7 @@ def _make_form(name: str, options: Sequence[_Option]) -> type:
     return dataclasses.make_dataclass(name, fields)
 
 
-def _check_values_are_there(options: Sequence[_Option], arguments: Sequence[str]) -> None:
+def _check_values_are_there(options: Sequence[Option], arguments: Sequence[str]) -> None:
     """Refuse an empty argument, as of an unset shell variable: an empty path would otherwise mean the current folder."""
     metavars = {option.flag: option.metavar for option in options if option.type is not bool}
     flag = "the first argument"
@@ -215,7 +239,7 @@ def _check_values_are_there(options: Sequence[_Option], arguments: Sequence[str]
             raise ValueError(f"{flag} lacks its value: write {flag} {metavars[flag]}")
 
 
-def _explain_unknown(word: str, options: Sequence[_Option], program: str, arguments: Sequence[str]) -> str:
+def _explain_unknown(word: str, options: Sequence[Option], program: str, arguments: Sequence[str]) -> str:
     """Return a message for a word that no option takes: it may be a misspelt flag, or a list's value after a space."""
     before = list(arguments[: arguments.index(word)]) if word in arguments else []
     for option in options:
