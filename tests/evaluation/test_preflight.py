@@ -162,7 +162,7 @@ def test_a_stored_prediction_of_another_shape(stored, change, message):
     assert message in line
 
 
-def test_a_disk_that_is_too_small(monkeypatch):
+def test_a_disk_that_is_too_small(folder, monkeypatch):
     grid = Grid(views=3, frames=10, size=(4, 6), points=5)
     most = 16 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))  # 2 clips, 8 rows each
     for free, refused, warned in ((most, 0, 0), (most - 1, 0, 1), (int(most * 0.04) - 1, 1, 0)):
@@ -170,6 +170,10 @@ def test_a_disk_that_is_too_small(monkeypatch):
         findings = find(grid=grid)
         assert (len(findings.problems), len(findings.warnings)) == (refused, warned)
         assert all(f"has {free} bytes free" in str(p) for p in (*findings.problems, *findings.warnings))
+    run_toy(folder / "r", limit=2, metrics="rpe")
+    monkeypatch.setattr(preflight_module, "free_bytes", lambda _: 0)
+    done = find(grid=grid, out="r")
+    assert (done.problems, done.warnings) == ((), ()), "nothing is left to store"
 
 
 def test_missing_weights_of_metrics_are_warnings():
