@@ -19,8 +19,8 @@ from terminal import Screen, fork_on_terminal
 MOMENTS = {
     "start": r"^loading",
     "generating": r"^generating clips",
-    "a method": r"^syncmv4d.* clip 2/2",
-    "scoring": r"scoring .* [5-9]/",
+    "a method": r"^syncmv4d.* clip",
+    "scoring": r"^scoring .*\n(.*\n)?.*@",
 }
 ADAPTER = """
 from hoibench.methods.method import Method
