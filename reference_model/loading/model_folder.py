@@ -90,7 +90,7 @@ def _find_wan_part(folder: Path, wan: Path | None, name: str) -> Path:
         return folder / name
     if wan is None:
         raise FileNotFoundError(
-            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND}),"
+            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights, for sample by --wan ({DOWNLOAD_COMMAND}),"
             " or if the model was trained without --wan, copy its folder again"
         )
     if not (wan / name).is_dir():
