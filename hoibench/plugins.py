@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -116,13 +117,14 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         sys.modules.pop(name, None)
-        if not isinstance(error, Exception):
+        if not isinstance(error, (Exception, SystemExit)):
             raise
-        raise ValueError(f"{path} {_import_failure(error)}") from error
+        place = locate(error, path)
+        raise ValueError(f"{path} {_import_failure(error)}{f' ({place})' if place else ''}") from error
     return module
 
 
-def _import_failure(error: Exception) -> str:
+def _import_failure(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the module {error.name!r}, which is not installed: install it, or put it next to the file"
     if isinstance(error, ValidationError):  # of the file's Spec
@@ -137,3 +139,14 @@ def find_source_file(target: str) -> Path | None:
         return Path(module_name)
     spec = importlib.util.find_spec(module_name)
     return Path(spec.origin) if spec is not None and spec.origin is not None and spec.has_location else None
+
+
+def locate(error: BaseException, source: Path) -> str:
+    """Return ``FILE:LINE`` of the deepest call in a method's own code, the files in the folder of ``source``; an empty text if there is none."""
+    source = source.resolve()
+    is_shared = source.parent.name == "site-packages"  # a module without a folder of its own
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file == source if is_shared else file.is_relative_to(source.parent):
+            return f"{file.name}:{frame.lineno}"
+    return ""

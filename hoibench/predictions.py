@@ -230,6 +230,12 @@ def output_digests(prediction: Prediction) -> dict[str, str]:
     return digests
 
 
+def find_seeds(folder: Path) -> list[int]:
+    """Return the seeds of a folder with predictions in ``seed-S/CLIP``, one per seed; none if they are in ``CLIP``, one for all seeds."""
+    names = [path.name.removeprefix("seed-") for path in folder.glob("seed-*") if path.is_dir()]
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def has_seed_folders(folder: Path) -> bool:
     """Return True if the predictions are in ``seed-S/CLIP``, one per seed; False if they are in ``CLIP``, one for all seeds."""
     return any(path.is_dir() for path in folder.glob("seed-*"))

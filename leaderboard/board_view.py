@@ -14,6 +14,7 @@ from hoibench.results.cell_details import cell_details, describe_cost, show_comm
 from hoibench.results.cell_text import choose_decimals, failure_text, format_number
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
+from hoibench.text import count
 from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
 from leaderboard.card_view import ARROWS
 from leaderboard.text import sanitize, web_link
@@ -211,9 +212,7 @@ def build_board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView
         kind=board.kind,
         title=sanitize(board.split, 80),
         facts=facts,
-        warning=f"{DEMONSTRATION} ({len(board.clips)} clips, {board.clusters} object pairs)"
-        if board.is_demonstration
-        else "",
+        warning=f"{DEMONSTRATION} ({board.extent})" if board.is_demonstration else "",
         notes=tuple(sanitize(note, 1000) for note in board.notes),
         tables=tuple(_table(board, region, card_numbers) for region in board.regions),
         groups=tuple((_slug(group), title) for group, title in groups.items()),
@@ -292,7 +291,7 @@ def _row(
         link=web_link(method.paper),
         families=tuple((sanitize(FAMILY_TITLES.get(f, f), 12), f in PRIVILEGED) for f in method.families[:6]),
         badges=tuple(sanitize(text, 40) for text in badges[:8]),
-        seeds="" if method.kind == "reference" else "1 seed" if row.seeds == 1 else f"{row.seeds} seeds",
+        seeds="" if method.kind == "reference" else count(row.seeds, "seed"),
         notes=(notes.add(f"Not ranked: {shared}."),) if shared and shared not in _IMPLIED else (),
         role=row.role,
         cells=tuple(_cell(*cell, implied, notes) for cell in cells),
@@ -335,7 +334,7 @@ def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
     """Return the texts under a cell's value: failed seeds, ratio to the truth, incomplete coverage, the pairing's floor, how points were aligned."""
     lines = []
     if cell.failed_seeds and not cell.failed:
-        lines.append(f"{cell.failed_seeds} seed{'s' if cell.failed_seeds > 1 else ''} failed")
+        lines.append(f"{count(cell.failed_seeds, 'seed')} failed")
     if cell.value_over_answered is not None:
         ends = (cell.interval.low, cell.interval.high) if cell.interval else ()
         interval = f" ({' – '.join(format_number(end, decimals) for end in ends)})" if ends else ""

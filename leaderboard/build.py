@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from hoibench.arguments import parse
 from hoibench.metric_card import Card, all_cards
 from hoibench.results.board import Board, build_boards, build_paper_boards, literal_cards
 from hoibench.results.run_folder import Run, read_run
@@ -23,6 +25,17 @@ HERE = Path(__file__).parent
 """The folder of templates and assets.  It is not found by package name, which in a run folder would mean the run's own leaderboard/."""
 
 ASSETS = ("board.css", "board.js")
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """Build a page from run folders: index.html, and paper.html if a run has the columns of the paper's tables."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders, with run.json and results.parquet."""
+
+    out: Path
+    """The folder to write, created if missing."""
 
 
 def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = None) -> Path:
@@ -107,17 +120,15 @@ def _template(name: str) -> Template:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build a leaderboard page from the command line; return 0, or exit with status 2 if a run cannot be read or the page not be written."""
-    parser = argparse.ArgumentParser(
-        prog="python -m leaderboard.build", description="Build a static page from run folders."
-    )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder with run.json and results.parquet")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write index.html to")
-    options = parser.parse_args(arguments)
+    """Build a leaderboard page from the command line; return 0, or 2 if a run cannot be read or the page not be written."""
     try:
+        options = parse(PageOptions, sys.argv[1:] if arguments is None else arguments, "python -m leaderboard.build")
+        if not options.runs:
+            raise ValueError("no run given: give run folders")
         index = build(options.runs, options.out)
     except (OSError, ValueError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     sys.stdout.write(f"{index}\n")
     return 0
 

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from hoibench.errors import is_disk_full
 from reference_model.config import SyncMV4DConfig
 from reference_model.loading.folder import DOWNLOAD_COMMAND
-
-
-def refuse_empty_arguments(arguments: Sequence[str]) -> None:
-    """Raise ValueError if an argument is empty, as with an unset shell variable; an empty path would otherwise mean the current folder."""
-    for previous, word in pairwise(("the first argument", *arguments)):
-        if not word or (word.startswith("--") and word.endswith("=")):
-            raise ValueError(f"{word.removesuffix('=') or previous} is empty (an unset variable?): give a value")
 
 
 def require_wan(preset: str, config: SyncMV4DConfig, wan: Path | None) -> None:

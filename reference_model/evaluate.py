@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder
 
 PROGRAM = "python -m reference_model.evaluate"
 SPLITS = ("test_seen", "test_unseen")
@@ -42,14 +42,13 @@ class EvaluateOptions:
 
 def evaluate_command(arguments: Sequence[str]) -> int:
     """Make the runs and record their results, and return the exit code: 0, or that of a run that failed."""
-    options = tyro.cli(EvaluateOptions, args=list(arguments), prog=PROGRAM)
-    refuse_empty_arguments(arguments)
+    options = parse(EvaluateOptions, arguments, PROGRAM)
     if options.limit is not None and options.out is None:
         raise ValueError(f"--limit {options.limit} needs --out FOLDER: the results beside the weights are of all clips")
     from hoibench.cli.run import run_command
     from hoibench.metric_card import all_cards
     from hoibench.store import write_bytes
-    from reference_model.loading.saved_model import CHECKPOINTS, read_config_and_digest
+    from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
     from reference_model.publishing.results import METRICS, describe_run, record_run
 
     shipped = CHECKPOINTS / "micro"

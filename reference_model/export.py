@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder
 
 PROGRAM = "python -m reference_model.export"
 
@@ -43,13 +43,13 @@ class ExportOptions:
 
 def export_command(arguments: Sequence[str]) -> int:
     """Publish the model that the command line names, and return the exit code, 0."""
-    options = tyro.cli(ExportOptions, args=list(arguments), prog=PROGRAM)
-    refuse_empty_arguments(arguments)
+    options = parse(ExportOptions, arguments, PROGRAM)
     import shutil
 
     from hoibench.store import write_bytes
     from reference_model.cache import LatentCache
-    from reference_model.loading.saved_model import METADATA_FILE, load_model, save_model
+    from reference_model.loading.model_folder import METADATA_FILE
+    from reference_model.loading.saved_model import load_model, save_model
     from reference_model.publishing.model_card import build_model_card
     from reference_model.training.run_folder import RunFolder
 

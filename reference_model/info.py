@@ -9,14 +9,14 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-import tyro
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.config import PRESETS, SyncMV4DConfig, preset, with_mjd
 from reference_model.config.fields import FieldSource, field_sources
@@ -51,7 +51,7 @@ class InfoOptions:
     views: int | None = None
     """Number of views V instead of the preset's."""
 
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = field(default=None, metadata={"metavar": "H,W"})
     """Height and width of the videos in pixels instead of the preset's."""
 
     frames: int | None = None
@@ -69,7 +69,7 @@ class InfoOptions:
 
 def info_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.info`` with these arguments: print a preset's cost or fields, and return the exit code."""
-    options = tyro.cli(InfoOptions, args=list(arguments), prog="python -m reference_model.info")
+    options = parse(InfoOptions, arguments, "python -m reference_model.info")
     if not (math.isfinite(options.tflops) and options.tflops > 0):
         raise ValueError(f"--tflops is {options.tflops}, expected a positive number")
     if options.gpus < 1:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Entrant, Method, Runtime
@@ -19,17 +19,20 @@ from hoibench.methods.spec import Spec, parse_spec
 from hoibench.plugins import SPEC_FILE
 from hoibench.problems import Problem
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.generation.generate import Generated, Loop, generate, to_uint8
 from reference_model.loading.folder import REPOSITORY
-from reference_model.loading.saved_model import LoadedModel, find_wan_parts, load_model, read_config_and_digest
+from reference_model.loading.model_folder import find_wan_parts, read_config_and_digest
+
+if TYPE_CHECKING:
+    from reference_model.generation.generate import Generated, Loop
+    from reference_model.loading.saved_model import LoadedModel
 
 CUSTOM = "custom"
 """Name of the preset for checkpoints of any configuration; others require a checkpoint of the configuration of that name, up to a ``-``."""
 SHIPPED = "micro"
 """Name of the preset whose weights are part of hoibench."""
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-"""Precisions of the joint diffusion model; the points aligner, the autoencoder and the rendering of motion are always float32."""
+_LIBRARIES = ("torch", "transformers", "diffusers", "einops", "ftfy", "safetensors")
+"""Libraries that the model needs; those of them that take seconds to import are imported when it is loaded, so that the preflight is quick."""
 
 
 class SyncMV4DMethod(Method):
@@ -41,8 +44,14 @@ class SyncMV4DMethod(Method):
         assert isinstance(checkpoint, Path), "required by the spec"
         self._checkpoint = checkpoint
         _check_checkpoint(checkpoint, self.preset)
+        import torch
+
+        from reference_model.loading.saved_model import load_model
+
+        # Of the joint diffusion model; the points aligner, the autoencoder and the rendering of motion are always float32.
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[runtime.precision]
         with _explain_out_of_memory(runtime):
-            loaded = load_model(checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision])
+            loaded = load_model(checkpoint, wan_folder(runtime.weights), runtime.device, dtype)
         if (steps := self.settings.get("steps")) is not None:
             config = replace(loaded.config, flow=replace(loaded.config.flow, steps=steps))
             loaded = replace(loaded, config=config)
@@ -51,7 +60,15 @@ class SyncMV4DMethod(Method):
 
     @classmethod
     def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
-        """Return what is wrong with the checkpoint: it is no model's folder, of another preset, or parts of Wan are in neither folder."""
+        """Return libraries that are missing, and what is wrong with the checkpoint: no model's folder, another preset, no parts of Wan."""
+        if missing := [name for name in _LIBRARIES if find_spec(name) is None]:
+            yield Problem(
+                ", ".join(missing),
+                "",
+                f"{'is' if len(missing) == 1 else 'are'} not installed",
+                "",
+                entrant.spec.environment,
+            )
         checkpoint = entrant.settings.get("checkpoint")
         if not isinstance(checkpoint, Path):
             return
@@ -77,6 +94,8 @@ class SyncMV4DMethod(Method):
             ValueError: the request does not fit this model.
             torch.OutOfMemoryError: the message says what to lower.
         """
+        from reference_model.generation.generate import generate
+
         assert self._loaded is not None, "the method is closed"
         with _explain_out_of_memory(self.runtime):
             generated = generate(self._loaded, request, self._loop)
@@ -92,6 +111,10 @@ class SyncMV4DMethod(Method):
 
     def decode_motion(self, generated: Generated) -> Array:
         """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8."""
+        import torch
+
+        from reference_model.generation.generate import to_uint8
+
         assert self._loaded is not None, "the method is closed"
         autoencoder = self._loaded.autoencoders.motion
         with torch.no_grad(), _explain_out_of_memory(self.runtime):
@@ -103,6 +126,8 @@ class SyncMV4DMethod(Method):
         """Free the memory of the model; the method cannot generate afterwards."""
         self._loaded = None
         if self.runtime.device == "cuda":
+            import torch
+
             torch.cuda.empty_cache()
 
 
@@ -158,6 +183,8 @@ def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
 
 @contextmanager
 def _explain_out_of_memory(runtime: Runtime) -> Iterator[None]:
+    import torch
+
     try:
         yield
     except torch.OutOfMemoryError as error:

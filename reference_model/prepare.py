@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import refuse_empty_arguments, require_wan
+from reference_model.command_line import require_wan
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
 from reference_model.loading.folder import WAN_PARTS, find_part
 
@@ -63,8 +64,8 @@ class PrepareOptions:
     limit: int | None = None
     """Number of clips to prepare. Default: all."""
 
-    size: tuple[int, int] | None = None
-    """H W of the videos. Default: the preset's; the paper's first stage has 256 384."""
+    size: tuple[int, int] | None = field(default=None, metadata={"metavar": "H,W"})
+    """Height and width of the videos. Default: the preset's; the paper's first stage has 256,384."""
 
     launch: Path | None = None
     """Launch configuration of the training, if it changes the model, for example the pseudo-videos."""
@@ -87,8 +88,7 @@ class PrepareOptions:
 
 def prepare_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.prepare`` with these arguments, and return the exit code (0 done, 3 some clips failed)."""
-    options = tyro.cli(PrepareOptions, args=list(arguments), prog=PROGRAM)
-    refuse_empty_arguments(arguments)
+    options = parse(PrepareOptions, arguments, PROGRAM)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if options.processes < 1:

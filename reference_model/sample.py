@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder
 
 if TYPE_CHECKING:
     from hoibench.clip import Request
@@ -47,8 +47,8 @@ class SampleOptions:
     split: str | None = None
     """Split of the clips (hoibench ls splits). Default: the data set's default split."""
 
-    limit: int = 1
-    """Number of clips."""
+    limit: int | None = None
+    """Use only this many clips of the split, from a fixed shuffle."""
 
     images: Path | None = None
     """Instead of a data set: a folder with clip.json and the reference images view-0.png, view-1.png, ..."""
@@ -56,7 +56,7 @@ class SampleOptions:
     seed: int = 0
     """Random seed."""
 
-    weights: Path | None = None
+    wan: Path | None = None
     """Wan2.2-TI2V-5B-Diffusers, or the folder that contains it, for parts that the checkpoint lacks."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -68,9 +68,8 @@ class SampleOptions:
 
 def sample_command(arguments: Sequence[str]) -> int:
     """Generate predictions for the clips or images that the command line names, and return the exit code, 0."""
-    options = tyro.cli(SampleOptions, args=list(arguments), prog=PROGRAM)
-    refuse_empty_arguments(arguments)
-    if options.limit < 1:
+    options = parse(SampleOptions, arguments, PROGRAM)
+    if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if not 0 <= options.seed < 2**63:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more, and less than 2**63")
@@ -84,7 +83,7 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.plugins import SPEC_FILE
     from hoibench.store import sampled_digest, write_bytes
     from reference_model.generation.inputs import check_request
-    from reference_model.loading.saved_model import find_wan_parts, read_config_and_digest
+    from reference_model.loading.model_folder import find_wan_parts, read_config_and_digest
     from reference_model.method import CUSTOM, SHIPPED, SyncMV4DMethod, read_spec, read_spec_text, wan_folder
 
     preset = SHIPPED if options.checkpoint is None else CUSTOM
@@ -92,7 +91,7 @@ def sample_command(arguments: Sequence[str]) -> int:
     config, digest = read_config_and_digest(checkpoint)
     source, requests = find_requests(options, on_message)
     device = resolve_device(options.device)
-    parts = find_wan_parts(checkpoint, wan_folder(options.weights))
+    parts = find_wan_parts(checkpoint, wan_folder(options.wan))
     settings = {
         "model": digest,
         "wan": {part.name: sampled_digest(part) for part in parts},
@@ -110,7 +109,7 @@ def sample_command(arguments: Sequence[str]) -> int:
         on_message(f"loading {checkpoint}")
         method = SyncMV4DMethod(
             Entrant(read_spec(), preset, {"checkpoint": checkpoint}),
-            Runtime(device, options.precision, 1, options.weights),
+            Runtime(device, options.precision, 1, options.wan),
         )
         with progress_bar(console) as on_progress:
             for done, (clip, build) in enumerate(pending.items()):

@@ -1,7 +1,7 @@
 """``python -m reference_model.train``: train SyncMV4D on latent caches (section 4.2 of its paper).
 
     python -m reference_model.train --preset nano --cache CACHE --out RUN
-    torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW HIGH --wan WAN --out RUN
+    torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW,HIGH --wan WAN --out RUN
     deepspeed --num_gpus 8 --no_local_rank --module reference_model.train ...
 
 Both launchers set RANK, LOCAL_RANK and WORLD_SIZE; without these variables there is one process.  Run the same command again to resume from the
@@ -22,12 +22,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import create_output_folder, refuse_empty_arguments, require_wan
+from reference_model.command_line import create_output_folder, require_wan
 from reference_model.config import SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class TrainOptions:
 
 def train_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.train`` with these arguments, and return the exit code (0 done, 75 stopped by a signal)."""
-    options = tyro.cli(TrainOptions, args=list(arguments), prog=PROGRAM)
-    refuse_empty_arguments(arguments)
+    options = parse(TrainOptions, arguments, PROGRAM)
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
     from hoibench.cli.run import resolve_device

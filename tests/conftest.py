@@ -1,7 +1,10 @@
 import operator
 import os
 import random
+import re
+import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +42,30 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and not hasattr(report, "wasxfail") and any(item.get_closest_marker(name) for name in wanted):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which HOIBENCH_NO_SKIPS forbids: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left(request):
+    """Fail a test that leaves processes behind, however detached: a variable in their environment tells whose they are."""
+    test = os.environ["HOIBENCH_TEST"] = f"{os.getpid()} {request.node.nodeid}"
+    before = set(os.listdir("/proc")) if sys.platform == "linux" else set()
+    yield
+    deadline = time.monotonic() + 10
+    while left := [] if not before else [pid for pid in set(os.listdir("/proc")) - before if is_left(pid, test)]:
+        if time.monotonic() > deadline:
+            for pid in left:
+                os.kill(int(pid), signal.SIGKILL)
+            pytest.fail(f"the test has left {len(left)} processes behind, which were killed")
+        time.sleep(0.1)
+
+
+def is_left(pid, test):
+    """Return True for a process with ``test`` in its environment, unless it serves later tests too."""
+    with suppress(OSError):
+        words = Path("/proc", pid, "environ").read_bytes().split(b"\0")
+        command = Path("/proc", pid, "cmdline").read_bytes()
+        return f"HOIBENCH_TEST={test}".encode() in words and not re.search(b"fork_?server|resource_tracker", command)
+    return False
 
 
 @pytest.fixture(scope="session")

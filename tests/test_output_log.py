@@ -1,9 +1,12 @@
 """The output of workers goes to files of limited size, whatever they do with their streams."""
 
 import threading
+import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from pool_tasks import close_stdout, print_everywhere, print_lines, replace_stdout, use_folder
+from pool_tasks import close_stdout, print_everywhere, print_lines, print_twice, replace_stdout, use_folder
 
 from hoibench.processes import OutputLog, Worker, WorkerCrash, output_log
 
@@ -77,8 +80,10 @@ def test_lines_are_reported_with_the_label_of_their_file(tmp_path):
     assert seen == [("A", "one"), ("A", "two"), ("A", "three"), ("B", "four")]
 
 
-def test_a_file_that_cannot_be_written_is_given_up(log, tmp_path):
+@pytest.mark.parametrize("path", ["logs/a.log", "/dev/full"])
+def test_a_file_that_cannot_be_written_is_given_up(path, log, tmp_path):
     (tmp_path / "logs").write_text("no folder")
+    log.switch(tmp_path / path)
     log.write(b"lost\n")
     log.write(b"lost too\n")
     log.close()
@@ -102,6 +107,27 @@ def test_all_output_of_a_call_is_there_when_it_has_ended(worker, log, tmp_path, 
     assert {"by print", "by a child"} <= set(text(tmp_path, "b").split("\n"))
     assert text(tmp_path).count("by a child") == 2
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_full_disk_does_not_block_the_call(worker, log):
+    log.switch(Path("/dev/full"))
+    worker.call(print_lines, 20_000, timeout=60)
+    assert log.tail(2) == "line 19998\nline 19999"
+
+
+class SlowLog(OutputLog):
+    def write(self, data):
+        time.sleep(0.3)
+        super().write(data)
+
+
+def test_output_that_is_read_late_belongs_to_the_call_that_printed_it(tmp_path):
+    with closing(Worker(use_folder, (tmp_path,), threading.Event(), SlowLog())) as worker:
+        worker.output.switch(tmp_path / "a")
+        worker.call(print_twice)
+        worker.output.switch(tmp_path / "b")
+    assert (tmp_path / "a").read_text() == "one\ntwo\n"
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_million_lines_do_not_block_the_call(worker, tmp_path):

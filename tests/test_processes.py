@@ -1,5 +1,6 @@
 """Every job comes to an end, whatever happens to the worker processes."""
 
+import json
 import multiprocessing
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -151,17 +153,17 @@ def test_workers_have_one_thread_and_this_process_keeps_its_setting(monkeypatch)
 
 
 def running(folder):
-    """Return the kinds of the processes of ``leave_processes`` that run."""
-    kinds = set()
+    """Count the processes of ``leave_processes`` that run, by kind."""
+    kinds = Counter()
     for file in folder.glob("*-*"):
         kind, pid = file.name.split("-")
         with suppress(ProcessLookupError):
             os.kill(int(pid), 0)
-            kinds.add(kind)
+            kinds[kind] += 1
     return kinds
 
 
-KINDS = {"worker", "child", "session", "fork", "orphan"}
+ALL = {"worker": 1, "child": 50, "session": 1, "fork": 1, "orphan": 1}
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="process trees need Linux")
 
 
@@ -185,7 +187,7 @@ def test_every_process_that_a_failed_call_has_started_is_gone_when_the_call_rais
         assert worker.call(upper_case, "a") == "A"
 
     TaskPool(1, use_folder, (tmp_path,)).run([end], do)
-    assert seen == [(24, set())]
+    assert seen == [(54, {})]
 
 
 @linux
@@ -197,32 +199,68 @@ def test_detached_processes_end_with_the_call_and_the_others_with_the_worker(tmp
         seen.append(running(tmp_path))
 
     TaskPool(1, use_folder, (tmp_path,)).run(["return"], do)
-    assert seen == [KINDS - {"orphan"}]
-    assert running(tmp_path) == set()
+    assert seen == [{kind: ALL[kind] for kind in ALL if kind != "orphan"}]
+    assert not running(tmp_path)
+
+
+@linux
+def test_detached_processes_of_a_call_that_keeps_them_end_with_the_worker(tmp_path):
+    seen = []
+
+    def do(worker, job):
+        for keeps in (True, False):
+            worker.call(leave_processes, job, keeps_processes=keeps)
+            seen.append(running(tmp_path))
+
+    TaskPool(1, use_folder, (tmp_path,)).run(["return"], do)
+    assert seen == [ALL, {"worker": 1, "child": 100, "session": 2, "fork": 2, "orphan": 1}]
+    assert not running(tmp_path)
+
+
+@linux
+def test_an_error_ends_every_process_that_another_workers_call_has_started(tmp_path):
+    def do(worker, job):
+        if job == "sleep":
+            worker.call(leave_processes, job)
+        wait_until(lambda: (tmp_path / "complete").exists())
+        assert running(tmp_path) == ALL
+        raise OSError(job)
+
+    with pytest.raises(OSError, match="full"):
+        TaskPool(2, use_folder, (tmp_path,)).run(["sleep", "full"], do)
+    assert not running(tmp_path)
 
 
 PARENT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from hoibench.processes import TaskPool
+from hoibench.processes import TaskPool, start_preloading
 from pool_tasks import leave_processes, use_folder
 
 if __name__ == "__main__":
-    TaskPool(1, use_folder, (Path(sys.argv[1]),)).run(["sleep"], lambda worker, job: worker.call(leave_processes, job))
+    if preloaded := sys.argv[3] == "preloaded":
+        start_preloading(["pool_tasks"])
+    pool = TaskPool(1, use_folder, (Path(sys.argv[1]),), preloaded=preloaded)
+    pool.run(["sleep"], lambda worker, job: worker.call(leave_processes, job))
 """
 
 
 @linux
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_process_survives_the_end_of_the_first_one(number, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "start"),
+    [(signal.SIGKILL, "new"), (signal.SIGTERM, "new"), (signal.SIGINT, "new"), (signal.SIGKILL, "preloaded"), (signal.SIGINT, "preloaded")],
+)  # fmt: skip
+def test_no_process_survives_the_end_of_the_first_one(number, start, tmp_path):
     folder, script = tmp_path / "pids", tmp_path / "parent.py"
     folder.mkdir()
     script.write_text(PARENT)
     support = Path(pool_tasks.__file__).parent
-    parent = subprocess.Popen([sys.executable, str(script), str(folder), str(support)], stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(folder), str(support), start], stderr=subprocess.DEVNULL
+    )
     wait_until(lambda: (folder / "complete").exists())
-    assert running(folder) == KINDS
+    assert running(folder) == ALL
     parent.send_signal(number)
     parent.wait()
     wait_until(lambda: not running(folder))
@@ -249,3 +287,32 @@ def test_values_that_a_call_sends_arrive_in_order_before_its_result(tmp_path):
     seen = []
     pool(tmp_path).run(["a"], lambda worker, job: seen.append(worker.call(send_three, on_message=seen.append)))
     assert seen == [0, 1, 2, "result"]
+
+
+PRELOAD = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+from hoibench.processes import TaskPool, WorkerCrash, start_preloading
+from pool_tasks import describe_process, start_threads, upper_case
+
+if __name__ == "__main__":
+    start_preloading(["no_such_module", "loud_module", "decimal"])
+    os.environ["SET_LATER"] = "1"
+    found = [result for _, result in TaskPool(1, start_threads, preloaded=True).results(describe_process, ["a"])]
+    found += [result for _, result in TaskPool(1, start_threads).results(describe_process, ["a"])]
+    found += [str(result) for _, result in TaskPool(1, start_threads, preloaded=True).results(upper_case, ["die", "b"])]
+    print(json.dumps(found))
+"""
+
+
+@linux
+def test_preloaded_processes_have_the_imports_and_else_differ_in_nothing(tmp_path):
+    script, support = tmp_path / "preload.py", Path(pool_tasks.__file__).parent
+    script.write_text(PRELOAD)
+    (tmp_path / "loud_module.py").write_text("print('on the terminal')\nraise RuntimeError")
+    command = [sys.executable, str(script), str(support)]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+    expected = {"folder": str(tmp_path), "set later": "1", "threads": 1, "ignores SIGINT": True}
+    assert json.loads(done.stdout) == [expected | {"imported": True}, expected | {"imported": False}, EXITED, "B"]
+    assert done.stderr == ""

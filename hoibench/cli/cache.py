@@ -9,6 +9,9 @@ from typing import Literal
 
 import tyro
 
+from hoibench.arguments import parse
+from hoibench.text import count
+
 
 @dataclass(frozen=True)
 class Cache:
@@ -30,13 +33,13 @@ class Cache:
 
 def cache_command(arguments: Sequence[str]) -> int:
     """List or clear the cache; return the exit code."""
-    options = tyro.cli(Cache, args=list(arguments), prog="hoibench cache")
+    options = parse(Cache, arguments, "hoibench cache")
     from hoibench.datasets.cache_entries import clear_entries, list_entries
     from hoibench.store.cache_dir import cache_dir
 
     cleared = options.action == "clear"
     listed = clear_entries(options.name) if cleared else list_entries()
-    size = f"{len(listed)} entries, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
+    size = f"{count(len(listed), 'entry', 'entries')}, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
     if options.json:
         facts = [e._asdict() for e in listed]
         print(json.dumps({"folder": str(cache_dir()), "cleared" if cleared else "entries": facts}, indent=1))
@@ -45,6 +48,6 @@ def cache_command(arguments: Sequence[str]) -> int:
     else:
         print(cache_dir())
         for e in listed:
-            print(f"  {e.name:<40} {e.bytes / 1e6:10.1f} MB {e.files:8d} files")
+            print(f"  {e.name:<40} {e.bytes / 1e6:10.1f} MB {count(e.files, 'file'):>14}")
         print(f"  {size}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hoibench.arguments import parse
 from hoibench.cli.output import check_writable
+from hoibench.text import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +31,8 @@ class Compare:
     names: tyro.conf.Positional[tuple[str, ...]]
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
-    metric: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Only this metric, by id, with or without version; without it all ranked ones."""
+    metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
+    """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full (with the metrics that only fg has) or fg."""
@@ -47,7 +49,7 @@ class Compare:
 
 def compare_command(arguments: Sequence[str]) -> int:
     """Print a table of all pairs on all metrics, write it to the given files; return the exit code."""
-    options = tyro.cli(Compare, args=list(arguments), prog="hoibench compare")
+    options = parse(Compare, arguments, "hoibench compare")
     from hoibench.results.comparison import compare_methods, find_rows, ranked_columns
 
     for flag, path in (("--csv", options.csv), ("--latex", options.latex), ("--markdown", options.markdown)):
@@ -55,7 +57,7 @@ def compare_command(arguments: Sequence[str]) -> int:
             check_writable(flag, path)
             path.parent.mkdir(parents=True, exist_ok=True)
     board = read_board(options.names, "compare")
-    columns = ranked_columns(board, options.metric, options.region)
+    columns = ranked_columns(board, options.metrics, options.region)
     found = compare_methods(board, find_rows(board, options.names), columns)
     table, notes = _as_text(found)
     print_table(f"{board.split} ({board.kind}), region {options.region}", table)
@@ -110,7 +112,7 @@ def few_clusters_note(board: Board) -> str:
     """Return a sentence on the number of clips and clusters, which says if these are too few for more than a demonstration."""
     from hoibench.results.board import DEMONSTRATION
 
-    text = f"{len(board.clips)} clips in {board.clusters} clusters (object pairs)."
+    text = f"{count(len(board.clips), 'clip')} in {count(board.clusters, 'cluster')} (a cluster is a pair of objects)."
     return f"{DEMONSTRATION[0].upper()}{DEMONSTRATION[1:]}. {text}" if board.is_demonstration else text
 
 
@@ -126,8 +128,10 @@ def _as_text(found: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         lines.append(
             {
                 "metric": row["metric"] + (f" ({unit})" if unit else "") + (", primary" if row["primary"] else ""),
-                "first": f"{row['first']} {_number(row['mean_first'])}",
-                "second": f"{row['second']} {_number(row['mean_second'])}",
+                **{
+                    place: _label(row[place], row[f"failures_{place}"], row[f"mean_{place}"])
+                    for place in ("first", "second")
+                },
                 "first - second": f"{_number(row['difference'])} [{_number(row['low'])}, {_number(row['high'])}]",
                 "p": "-" if math.isnan(row["separable"]) else f"{row['p']:.4f}",
                 "separable from": _number(row["separable"]),
@@ -153,6 +157,10 @@ def _markdown(table: pd.DataFrame) -> str:
     rows = [[cell.replace("|", "\\|") for cell in row] for row in table.to_numpy().tolist()]
     lines = [list(table.columns), ["---"] * len(table.columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _label(method: str, failures: str, mean: float) -> str:
+    return f"{method}{f' ({failures})' if failures else ''} {_number(mean)}"
 
 
 def _number(value: float | None) -> str:

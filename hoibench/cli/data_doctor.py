@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.output import check_writable
@@ -49,7 +50,7 @@ class Doctor:
 
 def doctor_command(arguments: Sequence[str]) -> int:
     """Run ``hoibench data doctor``: print the diagnosis of a TACO download, and return exit code 3 if it has problems, else 0."""
-    options = tyro.cli(Doctor, args=list(arguments), prog="hoibench data doctor")
+    options = parse(Doctor, arguments, "hoibench data doctor")
     if options.sample < 1:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose

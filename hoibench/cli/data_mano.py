@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tyro
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.output import check_writable
 
@@ -28,7 +29,7 @@ class ManoFiles:
 
 def mano_command(arguments: Sequence[str]) -> int:
     """Run ``hoibench data mano``: check MANO's two files, convert them if ``--out`` is given, and return exit code 0."""
-    options = tyro.cli(ManoFiles, args=list(arguments), prog="hoibench data mano")
+    options = parse(ManoFiles, arguments, "hoibench data mano")
     from hoibench.datasets.taco.hand.hand_pose import SIDES
     from hoibench.datasets.taco.hand.mano_file import convert, find_mano, read_mano
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.progress_bar import progress_bar
@@ -63,7 +64,7 @@ class Prepare:
 
 def prepare_command(arguments: Sequence[str]) -> int:
     """Run ``hoibench data prepare``: prepare the clips of a split, print a report, and return exit code 3 if a sequence failed, else 0."""
-    options = tyro.cli(Prepare, args=list(arguments), prog="hoibench data prepare")
+    options = parse(Prepare, arguments, "hoibench data prepare")
     for name in ("limit", "workers"):
         value = getattr(options, name)
         if value is not None and value < 1:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import tyro
 
+from hoibench.arguments import parse
 from hoibench.cli.data_doctor import PROBLEMS
 from hoibench.cli.run import read_config_file, resolve_device
 from hoibench.methods.entrants import SettingMissing, select_entrants
@@ -32,8 +33,8 @@ class Doctor:
     methods: tyro.conf.Positional[tuple[str, ...]] = ()
     """METHOD or METHOD+PRESET. Default: all installed methods."""
 
-    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """METHOD.KEY=VALUE or METHOD+PRESET.KEY=VALUE: a setting of a method (see hoibench ls settings)."""
+    set: tuple[str, ...] = field(default=(), metadata={"metavar": "METHOD.KEY=VALUE", "whole": True})
+    """A setting of a method, or of METHOD+PRESET (see hoibench ls settings); repeat it for several, since a value may have commas."""
 
     config: Path | None = None
     """A run's configuration file, of which the tables [methods.METHOD] are read."""
@@ -72,7 +73,7 @@ class Diagnosis:
 
 def doctor_command(arguments: Sequence[str]) -> int:
     """Run ``hoibench doctor``: print a diagnosis of each method, and return exit code 3 if one cannot start, else 0."""
-    options = tyro.cli(Doctor, args=list(arguments), prog="hoibench doctor")
+    options = parse(Doctor, arguments, "hoibench doctor")
     names = options.methods or tuple(installed_specs())
     found = diagnose(names, [*_settings_in(options.config, names), *options.set], options.weights)
     if options.json:

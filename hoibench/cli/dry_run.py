@@ -48,7 +48,7 @@ def estimate(plan: Plan, dataset: Dataset) -> dict[str, Any]:
         "units_done": len(seconds),
         "seconds_per_unit": seconds_per_unit,
         "seconds_left": None if seconds_per_unit is None else (len(folders) - len(seconds)) * seconds_per_unit,
-        "max_bytes": max_bytes(plan, dataset),
+        "max_bytes": max_bytes(len(plan.units), dataset),
         "free_bytes": free_bytes(plan.out),
         "methods_with_points_or_masks": [e.key for e in plan.entrants if {"points", "masks"} & set(e.spec.outputs)],
         "weights": _find_weights(plan),

@@ -29,7 +29,8 @@ def print_failures(console: Console, outcome: Outcome, out: Path) -> None:
 
     lines = summarize_failures(outcome.failures, outcome.clips)
     for line in lines[:MAX_LINES]:
-        say(f"{line.method} failed at {line.stage} on clips {line.clips_text}", "bold")
+        numbers, _, names = line.clips_text.partition(": ")
+        say(f"{line.method} failed on {numbers} clips{f' ({names})' if names else ''}, stage {line.stage}", "bold")
         say(f"  {line.reason}")
         for text in line.output.splitlines()[-_OUTPUT_LINES:]:
             say(f"  | {text}", "dim")

@@ -13,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hoibench.arguments import parse
+
 Rows = list[dict[str, str]]
 
 
@@ -31,7 +33,7 @@ class Ls:
     self_test: bool = False
     """With metrics: list which corruptions of the truth each metric rewards, ignores and sees."""
 
-    markdown: bool = False
+    page: bool = False
     """With metrics: print docs/metrics.md, the descriptions and the self-test of the built-in metrics."""
 
     json: bool = False
@@ -40,10 +42,10 @@ class Ls:
 
 def ls_command(arguments: Sequence[str]) -> int:
     """Print a list as a table or as JSON; return the exit code."""
-    options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
+    options = parse(Ls, arguments, "hoibench ls")
     if options.self_test and options.what != "metrics":
         raise ValueError(f"--self-test is for metrics, not {options.what}: hoibench ls metrics --self-test")
-    if options.markdown:
+    if options.page:
         return _print_metrics_page(options.what)
     listers = {
         "methods": _methods,
@@ -146,7 +148,7 @@ def _print_metrics_page(what: str) -> int:
     from hoibench.cli.metrics_page import built_in_page
 
     if what != "metrics":
-        raise ValueError(f"--markdown is for metrics, not {what}: hoibench ls metrics --markdown")
+        raise ValueError(f"--page is for metrics, not {what}: hoibench ls metrics --page")
     print(built_in_page(), end="")
     return 0
 

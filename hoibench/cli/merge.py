@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tyro
 
+from hoibench.arguments import parse
+
 
 @dataclass(frozen=True)
 class Merge:
@@ -22,7 +24,7 @@ class Merge:
 
 def merge_command(arguments: Sequence[str]) -> int:
     """Merge the shards of a run, build its leaderboard page, and return the exit code that the unsharded run would have returned."""
-    options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
+    options = parse(Merge, arguments, "hoibench merge")
     from hoibench.cli.output import StatusConsole, reserved_stdout
     from hoibench.cli.run import build_page, report
     from hoibench.cli.run_progress import show_run

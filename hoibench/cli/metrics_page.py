@@ -1,4 +1,4 @@
-"""docs/metrics.md, written from the metric cards and the recorded self-test; ``hoibench ls metrics --markdown`` prints it."""
+"""docs/metrics.md, written from the metric cards and the recorded self-test; ``hoibench ls metrics --page`` prints it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoibench.plugins import is_built_in
 _HEAD = """\
 # Metrics
 
-This page is written by `hoibench ls metrics --markdown` from the metric cards in `hoibench/metrics/cards/` and from the recorded self-test; a test \
+This page is written by `hoibench ls metrics --page` from the metric cards in `hoibench/metrics/cards/` and from the recorded self-test; a test \
 compares them. [scoring.md](scoring.md) says how metrics are computed from Python, and what decides how methods are ranked.
 
 An id is NAME@VERSION or NAME/VARIANT@VERSION: variants differ in a network or an algorithm, and their values must not be compared. In the formulas, \

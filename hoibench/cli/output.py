@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -68,14 +67,15 @@ def check_writable(flag: str, path: Path) -> None:
     Raises:
         ValueError: names the flag, the path, the reason and the fix.
     """
-    parent = path.parent
-    while not parent.exists():
-        parent = parent.parent
-    try:
-        if path.exists():
+    if path.exists():
+        try:
             path.open("ab").close()
-        else:
-            tempfile.TemporaryFile(dir=parent).close()
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise_if_any([Problem(f"{flag} {path}", "", f"cannot be written ({reason})", "", "give a writable path")])
+            return
+        except OSError as error:
+            reason: str | None = f"cannot be written ({error.strerror or error})"
+    else:
+        from hoibench.store.atomic import find_folder_problem  # imports numpy
+
+        reason = find_folder_problem(path)
+    if reason:
+        raise_if_any([Problem(f"{flag} {path}", "", reason, "", "give a writable path")])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import tyro
+
+from hoibench.arguments import parse
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,8 @@ class Power:
     names: tyro.conf.Positional[tuple[str, ...]]
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
-    metric: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Only this metric, by id, with or without version; without it all ranked ones."""
+    metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
+    """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full (with the metrics that only fg has) or fg."""
@@ -31,7 +33,7 @@ class Power:
 
 def power_command(arguments: Sequence[str]) -> int:
     """Print the numbers of clusters and clips that would separate each pair on each metric; return the exit code."""
-    options = tyro.cli(Power, args=list(arguments), prog="hoibench power")
+    options = parse(Power, arguments, "hoibench power")
     if not 0 < options.power < 1:
         raise ValueError(f"--power {options.power:g}: give a share between 0 and 1, such as 0.8")
     if options.difference is not None and not options.difference > 0:
@@ -45,7 +47,7 @@ def power_command(arguments: Sequence[str]) -> int:
     board = read_board(options.names, "power")
     rows = find_rows(board, options.names)
     lines, left_out = [], []
-    for n in ranked_columns(board, options.metric, options.region):
+    for n in ranked_columns(board, options.metrics, options.region):
         card, scores = board.columns[n].card, board.scores[n]
         if not (scores.is_answered[rows] & scores.has_cost[rows].any(axis=1)).all():
             left_out.append(card.id)

@@ -12,16 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.exit_codes import USAGE, as_crash, to_exit_code
 from hoibench.cli.failures_table import print_failures
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
 from hoibench.cli.run_progress import RunDisplay, show_run
 from hoibench.evaluation.config import RunConfig
 from hoibench.problems import Problem, ProblemsFound, raise_if_any
+from hoibench.processes import start_preloading
 from hoibench.progress import Progress
+from hoibench.text import count
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset
@@ -42,7 +44,10 @@ def parse_arguments(arguments: Sequence[str]) -> RunConfig:
     """
     path = _find_config_file(arguments)
     file_arguments = [] if path is None else read_config_file(path)
-    return tyro.cli(RunConfig, args=[*file_arguments, *arguments], prog=PROGRAM)
+    if any(word.partition("=")[0] == "--metrics" for word in arguments) and "--metrics" in file_arguments:
+        place = file_arguments.index("--metrics")
+        del file_arguments[place : place + 2]
+    return parse(RunConfig, [*file_arguments, *arguments], PROGRAM)
 
 
 def _find_config_file(arguments: Sequence[str]) -> Path | None:
@@ -89,9 +94,10 @@ def _run(config: RunConfig, stdout: TextIO) -> int:
     with show_run(console) as display:
         plan, dataset, findings = _load(config, display)
         refusals = findings.refusals(keep_going=config.keep_going)
+        methods = {entrant.key for entrant in plan.entrants if entrant.spec.kind != "reference"}
+        if findings.cannot_start and methods - findings.cannot_start.keys() and not config.keep_going:
+            display.print("--keep-going runs the methods that can start, and records the others as failed", "dim")
         if not config.dry_run:
-            if findings.cannot_start and not config.keep_going:
-                display.print("--keep-going runs the methods that can start, and records the others as failed", "dim")
             raise_if_any(refusals)
             for problem in findings.allowed(keep_going=config.keep_going):
                 display.print(f"warning: {problem}", "dim")
@@ -117,6 +123,8 @@ def _load(config: RunConfig, display: RunDisplay) -> tuple[Plan, Dataset, Findin
 
     print_message = partial(display.print, style="dim")
     plan, dataset = _plan(config, print_message)
+    if not config.dry_run and (modules := plan.modules_of_workers):
+        start_preloading(modules)
     for exclusion in plan.manifest.exclusion_summary:
         print_message(f"clips left out, {exclusion}")
     return plan, dataset, preflight(plan, dataset, lambda text: display.on_progress(Progress("loading", detail=text)))
@@ -176,7 +184,7 @@ def report(outcome: Outcome, page: Path | None, as_json: bool, console: Console,
         print_failures(console, outcome, _relative(outcome.out))
         over = outcome.exit_code != 0
         console.print(
-            f"{len(outcome.failures)} of {outcome.units} units failed"
+            f"{len(outcome.failures)} of {count(outcome.units, 'unit')} failed"
             + (f", more than --max-failures allows ({outcome.max_failures})" if over else ""),
             style="red" if over else "yellow", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip

@@ -108,6 +108,10 @@ class RunDisplay:
             self._failed += 1
             self.print(f"failed  {unit.key}: {report.failure}", style="red" if self._console.is_terminal else "")
 
+    def on_line(self, label: str, line: str) -> None:
+        """Print a line of a worker's process after the method and the clip."""
+        self.print(f"{label} | {line}")
+
     def print(self, text: str, style: str = "") -> None:
         """Print a line; a console that cannot be written to any more is given up silently."""
         if self._is_broken:
@@ -249,7 +253,7 @@ def _shorten(name: str, length: int) -> str:
     """Shorten a name in the middle.
 
     >>> _shorten("syncmv4d+wan22_5b", 11)
-    'syncm...2_5b'
+    'sync...2_5b'
     """
     length = max(length, 5)
     if len(name) <= length:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,9 @@ import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from hoibench.arguments import parse
+from hoibench.text import count
 
 if TYPE_CHECKING:
     from hoibench.results.board import Board
@@ -26,7 +29,7 @@ METRIC_WIDTH, METHOD_WIDTH = 40, 24
 class Show:
     """Show the boards of one run or of several together: the table, the worst clips of each ranked metric and the largest disagreements.
 
-    hoibench show RUN --method METHOD --metric METRIC prints the unrounded numbers of one cell, and its scores on all clips, worst first.
+    hoibench show RUN --method METHOD --metrics METRIC prints the unrounded numbers of a cell, and its scores on all clips, worst first.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -41,11 +44,11 @@ class Show:
     paper: bool = False
     """Show the literal reading of the paper's tables, unranked."""
 
-    method: str | None = None
-    """The METHOD or METHOD+PRESET of a cell; with --metric."""
+    method: tuple[str, ...] = field(default=(), metadata={"metavar": "METHOD"})
+    """The METHOD or METHOD+PRESET of cells; with --metrics."""
 
-    metric: str | None = None
-    """The metric id of a cell, with or without version; with --method. Alone: only this metric."""
+    metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
+    """Only these metrics, by id, with or without version."""
 
     clips: int = 3
     """Number of clips in each list."""
@@ -53,13 +56,15 @@ class Show:
 
 def show_command(arguments: Sequence[str]) -> int:
     """Print a table for each board, with metrics as rows and methods as columns, or the numbers of one cell; return the exit code."""
-    options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
+    options = parse(Show, arguments, "hoibench show")
     if not options.runs:
         raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
     if options.clips < 0:
         raise ValueError(f"--clips {options.clips}: give the number of clips in each list, 0 or more")
-    if options.method and not options.metric:
-        raise ValueError(f"--method {options.method} needs --metric: give a metric id (see hoibench ls metrics)")
+    if options.method and not options.metrics:
+        raise ValueError(
+            f"--method {','.join(options.method)} needs --metrics: give a metric id (see hoibench ls metrics)"
+        )
     from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards, build_paper_boards
     from hoibench.results.run_folder import read_run
@@ -73,7 +78,7 @@ def show_command(arguments: Sequence[str]) -> int:
         lines = [line for board in boards for line in _cell_lines(board, options)]
         if not lines:
             raise ValueError(
-                f"no row {options.method} with a column {options.metric} in region {options.region}: see hoibench show RUN"
+                f"no row {', '.join(options.method)} with a column {', '.join(options.metrics)} in region {options.region}: see hoibench show RUN"
             )
         for line in lines:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -82,7 +87,7 @@ def show_command(arguments: Sequence[str]) -> int:
         regions = ", ".join(dict.fromkeys(region for board in boards for region in board.regions)) or "none"
         ids = ", ".join(dict.fromkeys(column.card.id for board in boards for column in board.columns)) or "none"
         raise ValueError(
-            f"no column{f' {options.metric}' if options.metric else ''} in region {options.region} (regions: {regions}; metrics: {ids})"
+            f"no column{' ' if options.metrics else ''}{', '.join(options.metrics)} in region {options.region} (regions: {regions}; metrics: {ids})"
         )
     for board in boards:
         if board.is_demonstration:
@@ -105,19 +110,23 @@ def show_command(arguments: Sequence[str]) -> int:
 def _heading(board: Board) -> str:
     from hoibench.results.board import DEMONSTRATION
 
-    return f"{DEMONSTRATION} ({len(board.clips)} clips, {board.clusters} object pairs)"
+    return f"{DEMONSTRATION} ({board.extent})"
 
 
 def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
     """Return the table of some of the board's rows, as its columns."""
-    title = f"{board.split} ({board.kind}), {len(board.clips)} clips, {board.clusters} object pairs, region {options.region}"
+    from hoibench.results.cell_text import choose_decimals
+
+    title = f"{board.split} ({board.kind}), {board.extent}, region {options.region}"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric", overflow="fold")
     for i in rows:
         table.add_column(board.rows[i].method.key, justify="right", overflow="fold")
     for j in _columns(board, options):
         card, region = board.columns[j].card, board.columns[j].region
-        cells = [_text(board.cells[i, j]) for i in rows]
+        values = [board.cells[i, j].value for i in range(len(board.rows))]
+        decimals = choose_decimals(value for value in values if value is not None)
+        cells = [_text(board.cells[i, j], decimals) for i in rows]
         name = f"{card.id}{'+' if card.primary else ''}{'' if region == options.region else f', {region}'}"
         table.add_row(f"{name} ({card.unit})" if card.unit else name, *cells)
     return table
@@ -129,13 +138,13 @@ def _columns(board: Board, options: Show) -> list[int]:
         j
         for j in board.columns_in(options.region)
         if (card := board.columns[j].card)
-        and (card.ranked or options.secondary or board.is_paper or options.metric)
-        and options.metric in (None, card.id, card.id.partition("@")[0])
+        and (card.ranked or options.secondary or board.is_paper or options.metrics)
+        and (not options.metrics or {card.id, card.id.partition("@")[0]} & set(options.metrics))
     ]
 
 
-def _text(cell: Cell) -> str:
-    from hoibench.results.cell_text import failure_text
+def _text(cell: Cell, decimals: int) -> str:
+    from hoibench.results.cell_text import failure_text, format_number
 
     failures = failure_text(cell)
     if cell.value is None:
@@ -143,9 +152,13 @@ def _text(cell: Cell) -> str:
     mark = "*" if cell.standing.in_leading_group else ""
     grey = " greyed" if cell.grey else ""
     interval = cell.value_interval
-    spread = f" [{interval.low:.3g}, {interval.high:.3g}]".replace("[", "\\[") if interval else ""
+    spread = (
+        f" [{format_number(interval.low, decimals)}, {format_number(interval.high, decimals)}]".replace("[", "\\[")
+        if interval
+        else ""
+    )
     count = f" {cell.answered}/{cell.n_expected}" if cell.answered + cell.failed != cell.n_expected else ""
-    return f"{failures}{': ' if failures else ''}{cell.value:.4g}{mark}{spread}{count}{grey}"
+    return f"{failures}{': ' if failures else ''}{format_number(cell.value, decimals)}{mark}{spread}{count}{grey}"
 
 
 def _notable_lines(board: Board, options: Show) -> Iterable[str]:
@@ -170,7 +183,7 @@ def _notable_text(notable: NotableClip) -> str:
     if len(notable.rows) == 2:
         values = " / ".join(f"{value:.4g}" for value in notable.values)
     else:
-        values = " ± ".join(f"{value:.4g}" for value in notable.values)
+        values = " ± ".join(f"{value:.4g}" for value in notable.values) or "failed"
     return f"{notable.clip} {' / '.join(notable.rows)} {values}"
 
 
@@ -180,7 +193,7 @@ def _cell_lines(board: Board, options: Show) -> Iterable[str]:
 
     for j in _columns(board, options):
         for m, row in enumerate(board.rows):
-            if options.method not in (row.method.key, row.label):
+            if not {row.method.key, row.label} & set(options.method):
                 continue
             cell, column, scores = board.cells[m, j], board.columns[j], board.scores[j]
             yield f"{row.label}, {column.card.id}, {column.region}, {board.split}"
@@ -193,7 +206,7 @@ def _cell_lines(board: Board, options: Show) -> Iterable[str]:
             yield f"  scored again from the stored predictions by: hoibench score {row.run.folder}"
             key = scores.cost[m] if scores.has_cost[m].any() else scores.value[m]
             for c in sorted(scores.seeds[m].nonzero()[0].tolist(), key=lambda c: -key[c]):
-                parts = [f"{scores.failed_seeds[m, c]} of {scores.seeds[m, c]} seeds failed"]
+                parts = [f"{scores.failed_seeds[m, c]} of {count(scores.seeds[m, c], 'seed')} failed"]
                 if scores.has_own_value[m, c]:
                     parts = [f"{scores.value[m, c]:.6g}", *(parts if scores.failed_seeds[m, c] else [])]
                 elif scores.is_answered[m] and scores.has_value[m, c]:

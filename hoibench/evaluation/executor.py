@@ -19,6 +19,7 @@ from hoibench.evaluation.scorer import Scorer
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import close_worker, load_clip, load_method, run_unit, start_worker
+from hoibench.plugins import is_built_in
 from hoibench.processes import MessageHandler, OnLine, OutputLog, TaskPool, Worker, WorkerCrash, handle_messages
 
 LOAD_TIMEOUT_FACTOR = 10.0
@@ -76,7 +77,7 @@ class LocalExecutor:
     """Runs jobs in ``workers`` processes of this machine, each on one clip at a time.
 
     A unit that takes over ``timeout`` seconds, or whose process dies, fails; a new process takes the next unit.  What the processes print goes to the
-    run's folder logs/; ``on_line`` is called with each line and the entrant's key, or "scoring".
+    run's folder logs/; ``on_line`` is called with each line, after a label such as "METHOD CLIP" or "scoring METHOD CLIP".
     """
 
     workers: int
@@ -102,7 +103,9 @@ class LocalExecutor:
             for unit in units:
                 progress.run_unit(stage, unit, partial(runner.run, worker, unit, entry))
 
-        pool = TaskPool(self.workers, start_worker, arguments, make_output=partial(OutputLog, self.on_line))
+        context, entrant = arguments
+        preloaded = entrant is None or is_built_in(context.entrants[entrant].spec.entry)
+        pool = TaskPool(self.workers, start_worker, arguments, partial(OutputLog, self.on_line), preloaded)
         pool.run(jobs, run_job, last=close_worker)
 
 
@@ -125,16 +128,17 @@ class _UnitRunner:
         step: str = self._stage
         limit = self._load_timeout
         log = common_log
-        output.switch(log, unit.entrant if self._stage == "generate" else "scoring")
+        label = f"{unit.entrant} {unit.clip}"
+        output.switch(log, unit.entrant if self._stage == "generate" else f"scoring {label}")
         try:
             if self._stage == "generate":
                 if self._load_failure is not None:  # the next process would fail in the same way
                     return replace(self._fail(unit, step, *self._load_failure), load_failed=True)
-                worker.call(load_method, timeout=limit, on_message=on_step)
+                worker.call(load_method, timeout=limit, on_message=on_step, keeps_processes=True)
                 self._load_outputs[worker.number] = output.tail() or self._load_outputs.get(worker.number, "")
                 log = unit.log_file(out)
                 log.unlink(missing_ok=True)
-                output.switch(log, unit.entrant)
+                output.switch(log, label)
             if limit is not None:  # the time for loading the clip does not count
                 step = "load"
                 worker.call(load_clip, entry, timeout=limit, on_message=on_step)

@@ -13,6 +13,7 @@ from typing import ClassVar
 from hoibench.errors import DISK_FULL
 from hoibench.evaluation.unit import Unit
 from hoibench.metrics.measurement import Status
+from hoibench.plugins import locate
 from hoibench.results.run_record import Failure
 from hoibench.store.records import Record
 
@@ -60,17 +61,6 @@ def format_reason(error: BaseException) -> str:
     text = text if len(text) <= MAX_REASON_LENGTH else f"{text[:MAX_REASON_LENGTH]} ..."
     plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
     return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
-
-
-def locate(error: BaseException, source: Path) -> str:
-    """Return ``FILE:LINE`` of the deepest call in a method's own code, the files in the folder of ``source``; an empty text if there is none."""
-    source = source.resolve()
-    is_shared = source.parent.name == "site-packages"  # a module without a folder of its own
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename)
-        if file == source if is_shared else file.is_relative_to(source.parent):
-            return f"{file.name}:{frame.lineno}"
-    return ""
 
 
 def record_failure(

@@ -12,6 +12,7 @@ from hoibench.evaluation.config import parse_shard
 from hoibench.evaluation.run import lock_run
 from hoibench.results.run_record import RunRecord
 from hoibench.store import canonical_json
+from hoibench.store.atomic import find_folder_problem
 
 
 @contextmanager
@@ -21,6 +22,8 @@ def lock_finished_run(out: Path) -> Iterator[RunRecord]:
         paths = sorted(out.glob("run.*of*.json"))
         if not paths and not (out / "run.json").is_file():
             raise FileNotFoundError(f"{out} is not the folder of a run: it has no run.json")
+        if reason := find_folder_problem(out):
+            raise RunRefused(f"{out} {reason}: make it writable, or copy the folder and give the copy")
         for name in ("run", *(path.stem for path in paths)):
             locks.enter_context(lock_run(out, name))
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]

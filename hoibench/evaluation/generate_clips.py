@@ -14,6 +14,8 @@ from hoibench.evaluation.executor import count_workers
 from hoibench.evaluation.failures import is_fatal
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run_progress import RunProgress
+from hoibench.evaluation.stage_times import log_time
+from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.processes import OnLine, OutputLog, TaskPool, Worker
 from hoibench.progress import Progress
 
@@ -59,18 +61,21 @@ def generate_clips(plan: Plan, progress: RunProgress, on_line: OnLine | None = N
         generate(entry, partial(worker.call, _ensure_clip))
 
     workers = count_workers(config, "cpu", len(entries))
-    TaskPool(workers, _open_dataset, (config.dataset, config.root), partial(OutputLog, on_line)).run(entries, run_job)
+    arguments = (plan.out, config.dataset, config.root)
+    TaskPool(workers, _open_dataset, arguments, partial(OutputLog, on_line), preloaded=True).run(entries, run_job)
 
 
 _dataset: Dataset | None = None
 """In a worker process: the open data set."""
 
 
-def _open_dataset(name: str, root: Path | None) -> None:
+def _open_dataset(out: Path, name: str, root: Path | None) -> None:
     global _dataset
+    log_to_file(out / "log.txt")
     _dataset = open_dataset(name, root)
 
 
 def _ensure_clip(entry: ClipEntry) -> None:
     assert _dataset is not None
-    _dataset.ensure(entry)
+    with log_time("generate", entry.id, "clip"):
+        _dataset.ensure(entry)

@@ -10,6 +10,7 @@ from hoibench.clip import Prediction, Request
 from hoibench.clip_entry import ClipEntry
 from hoibench.evaluation.failures import FAILURE_FILE, record_exception
 from hoibench.evaluation.request import build_request
+from hoibench.evaluation.stage_times import StageTimes, log_time
 from hoibench.evaluation.unit import Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import ClipLoader, WorkerContext
 from hoibench.methods.check import check_outputs, check_prediction
@@ -46,7 +47,8 @@ class Generator:
         if self._method is None:
             send("loading the method")
             try:
-                self._method = load_method(self.entrant, self.runtime)
+                with log_time("load", self.entrant.key, "method"):
+                    self._method = load_method(self.entrant, self.runtime)
             except BaseException as error:
                 self._load_error = error
                 raise
@@ -78,10 +80,11 @@ class Generator:
         return UnitReport(unit, "generate", did_work=True)
 
     def _generate(self, method: Method, unit: Unit, request: Request, fps: float) -> None:
-        spec = self.entrant.spec
+        spec, times = self.entrant.spec, StageTimes("generate", unit.key)
         send("generating")
         start = time.monotonic()
-        prediction = method.generate(request)
+        with times.step("sample"):
+            prediction = method.generate(request)
         seconds = round(time.monotonic() - start, 3)
         if not isinstance(prediction, Prediction):
             raise TypeError(
@@ -90,10 +93,12 @@ class Generator:
         if prediction.scale != spec.scale:
             raise ValueError(f"the prediction has scale {prediction.scale!r}, but the method's spec {spec.scale!r}")
         check_outputs(prediction, spec)
-        check_prediction(decode_prediction(prediction), request)
         runtime = {key: value for key, value in asdict(self.runtime).items() if key not in ("weights", "folder")}
         folder = unit.prediction_folder(self.out)
-        write_prediction(folder, prediction, fps, unit=unit.key, seconds=seconds, **runtime)
+        with times.step("store"):
+            check_prediction(decode_prediction(prediction), request)
+            write_prediction(folder, prediction, fps, unit=unit.key, seconds=seconds, **runtime)
+        times.log()
 
     def close(self) -> None:
         """Close the method, which frees its memory; an error is only logged."""

@@ -21,7 +21,7 @@ from hoibench.methods.method import Entrant
 from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
-from hoibench.plugins import UnknownName
+from hoibench.plugins import UnknownName, is_built_in
 from hoibench.predictions import has_seed_folders
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.run_record import RunRecord, seeds_on_clip
@@ -123,6 +123,17 @@ class Plan:
         return sha256_json(self.identity)
 
     @property
+    def modules_of_workers(self) -> tuple[str, ...]:
+        """The modules that a run's processes import once for all: the benchmark's own.  None on a GPU, which nothing may touch before a fork."""
+        if self.device != "cpu" or self.config.executor == "inline":
+            return ()
+        specs = [entrant.spec for entrant in self.entrants if is_built_in(entrant.spec.entry)]
+        modules = ["hoibench.evaluation.worker_calls"]
+        modules += filter(is_built_in, (card.entry.partition(":")[0] for card in self.cards))
+        modules += ["torch"] * any(card.weights for card in self.cards)
+        return tuple(dict.fromkeys([*modules, *(name for spec in specs for name in spec.preload)]))
+
+    @property
     def out(self) -> Path:
         """The run's folder."""
         part = self.manifest.split.rpartition("/")[2]
@@ -212,7 +223,9 @@ def choose_entrants(config: RunConfig, dataset: Dataset, adapters: Sequence[Spec
     references = reference_specs() if dataset.has_truth else {}
     names = list(config.method) or ([] if adapters else list(published))
     if not names and not adapters:
-        raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
+        raise ValueError(
+            "--method is missing: give NAME (hoibench ls methods) or NAME=FOLDER, or --adapter FILE.py:CLASS"
+        )
     frozen_names = [name for name in names if name.startswith(FROZEN_SELF)]
     chosen = select_entrants(
         [name for name in names if name not in frozen_names], adapters, [*published.values(), *references.values()],

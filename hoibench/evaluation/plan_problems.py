@@ -49,7 +49,7 @@ def _find_method_problems(config: RunConfig, dataset: Dataset, adapters: list[Sp
             refused.add(name)
         else:
             accepted = trial
-    if config.method and not accepted.method:
+    if (config.method or config.adapter) and not (accepted.method or adapters):
         return found
     wrong_settings: list[Problem] = []
     for text in config.set:
@@ -62,7 +62,7 @@ def _find_method_problems(config: RunConfig, dataset: Dataset, adapters: list[Sp
             accepted = trial
     if not refused:  # else they may be for the methods that are left out
         accepted = replace(accepted, preset=config.preset, checkpoint=config.checkpoint)
-        wrong_settings += _try_entrants("--checkpoint", accepted, dataset, adapters)
+        wrong_settings += _try_entrants("--method", accepted, dataset, adapters)
     if not wrong_settings and not (refused and config.checkpoint):
         wrong_settings += _try("--method", choose_entrants, accepted, dataset, adapters)
     return found + wrong_settings

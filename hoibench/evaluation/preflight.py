@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.build_run_record import RunRefused, check_resumable, lock_path, record_name
@@ -65,30 +65,36 @@ def preflight(plan: Plan, dataset: Dataset, on_message: MessageCallback | None =
     """
     problems = [*_check_run_folder(plan), *dataset.preflight(plan.entries)]
     warnings = _join_missing(_check_weights({name for card in plan.cards for name in card.weights}, plan))
-    if problem := _check_disk(plan, dataset, MIN_DISK_SHARE):
+    left = [unit for unit in plan.units if not is_complete(unit.prediction_folder(plan.out))]
+    most = max_bytes(len(left), dataset)
+    if problem := _check_disk(plan, most, MIN_DISK_SHARE):
         problems.append(problem)
-    elif problem := _check_disk(plan, dataset, 1.0):
+    elif problem := _check_disk(plan, most, 1.0):
         warnings.append(problem)
     cannot_start = {
         key: tuple(Problem(key, "", "cannot start", "", text) for text in texts)
-        for key, texts in _check_methods(plan, on_message).items()
+        for key, texts in _check_methods(plan, {unit.entrant for unit in left}, on_message).items()
     }
     unusable = find_unusable_predictions(plan, dataset)
-    if sum(found.count for found in unusable.values()) > parse_max_failures(plan.config.max_failures, len(plan.units)):
-        cannot_start |= {key: found.problems for key, found in unusable.items()}
+    number = sum(found.count for found in unusable.values())
+    if number > parse_max_failures(plan.config.max_failures, len(plan.units)):
+        has_others = number < sum(unit.entrant in unusable for unit in plan.units)
+        hint = f"; --max-failures {number} scores the others" if has_others else ""
+        for key, found in unusable.items():
+            cannot_start[key] = tuple(replace(problem, fix=problem.fix + hint) for problem in found.problems)
     else:
         warnings += [problem for found in unusable.values() for problem in found.problems]
     return Findings(tuple(problems), tuple(warnings), cannot_start)
 
 
-def max_bytes(plan: Plan, dataset: Dataset) -> int | None:
-    """Return the uncompressed size of all videos and tracks of a run; None if the shape of the clips is unknown."""
+def max_bytes(units: int, dataset: Dataset) -> int | None:
+    """Return the uncompressed size of the videos and tracks of a number of units; None if the shape of the clips is unknown."""
     grid = dataset.grid
     if grid is None:
         return None
     pixels = grid.size[0] * grid.size[1] * 3
     track_and_validity = 3 * 4 + 1
-    return len(plan.units) * grid.views * grid.frames * (pixels + grid.points * track_and_validity)
+    return units * grid.views * grid.frames * (pixels + grid.points * track_and_validity)
 
 
 def _check_run_folder(plan: Plan) -> list[Problem]:
@@ -109,9 +115,9 @@ def _check_run_folder(plan: Plan) -> list[Problem]:
     return []
 
 
-def _check_disk(plan: Plan, dataset: Dataset, share: float) -> Problem | None:
-    """Return a problem if the run's disk has less than a share of ``max_bytes`` free."""
-    most, free = max_bytes(plan, dataset), free_bytes(plan.out)
+def _check_disk(plan: Plan, most: int | None, share: float) -> Problem | None:
+    """Return a problem if the run's disk has less than a share of ``most`` bytes free."""
+    free = free_bytes(plan.out)
     if most is None or free >= share * most:
         return None
     expected = f"at least {share * most:.0f}" if share < 1 else f"up to {most}"
@@ -119,10 +125,9 @@ def _check_disk(plan: Plan, dataset: Dataset, share: float) -> Problem | None:
     return Problem(f"--out {plan.out}", "", f"has {free} bytes free", expected, fix)
 
 
-def _check_methods(plan: Plan, on_message: MessageCallback | None) -> dict[str, list[str]]:
-    """Return why methods that have something to generate cannot start, by the entrant's key."""
+def _check_methods(plan: Plan, left: Container[str], on_message: MessageCallback | None) -> dict[str, list[str]]:
+    """Return why methods cannot start, of those entrants that have something left to generate, by the entrant's key."""
     config = plan.config
-    left = {unit.entrant for unit in plan.units if not is_complete(unit.prediction_folder(plan.out))}
     entrants = [entrant for entrant in plan.entrants if entrant.spec.entry and entrant.key in left]
     found: dict[str, list[str]] = {}
     for entrant in entrants:

@@ -83,26 +83,29 @@ def run(
 def _generate_and_score(plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]]) -> None:
     context = WorkerContext.from_plan(plan)
     methods = [entrant for entrant in plan.entrants if entrant.spec.entry]
+    on_line = listener.on_line if plan.config.verbose else None
     listener.on_start(plan, plan.units)
     stops = len(methods) > 1 and not plan.config.keep_going
     progress = RunProgress(plan.units, _StoppingListener(listener) if stops else listener)
-    generate_clips(plan, progress)
+    generate_clips(plan, progress, on_line)
     for entrant in methods:
         units = _units_to_generate(plan, entrant, progress)
         if problems := cannot_start.get(entrant.key):
             _fail_units(plan, units, problems, progress)
         else:
             jobs = group_by_clip(plan, units)
-            choose_executor(plan, len(jobs), runs_methods=True).generate(context, entrant.key, jobs, progress)
+            executor = choose_executor(plan, len(jobs), runs_methods=True, on_line=on_line)
+            executor.generate(context, entrant.key, jobs, progress)
     jobs = group_by_clip(plan, plan.units)
-    choose_executor(plan, len(jobs)).score(context, jobs, progress)
+    choose_executor(plan, len(jobs), on_line=on_line).score(context, jobs, progress)
 
 
 class _StoppingListener:
     """Passes everything on to another listener; stops the run when the method of a unit could not be loaded."""
 
     def __init__(self, listener: RunListener) -> None:
-        self.on_start, self.on_progress, self._on_report = listener.on_start, listener.on_progress, listener.on_report
+        self.on_start, self.on_progress, self.on_line = listener.on_start, listener.on_progress, listener.on_line
+        self._on_report = listener.on_report
 
     def on_report(self, report: UnitReport) -> None:
         self._on_report(report)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunListener(Protocol):
-    """The interface of objects that show a run's progress; one call is made at a time."""
+    """The interface of objects that show a run's progress; one call is made at a time, besides those of ``on_line``."""
 
     def on_start(self, plan: Plan, units: Sequence[Unit]) -> None:
         """Handle the start.  Reports will follow: of each of ``units``, two if its method runs, else one."""
@@ -29,6 +29,9 @@ class RunListener(Protocol):
 
     def on_report(self, report: UnitReport) -> None:
         """Handle the end of one stage of a unit."""
+
+    def on_line(self, label: str, line: str) -> None:
+        """With ``--verbose``, handle a line that a worker's process has printed; ``label`` names the method and the clip.  Called by threads."""
 
 
 class RunProgress:

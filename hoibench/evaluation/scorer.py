@@ -16,6 +16,8 @@ from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.reference_predictions import build_reference, freeze
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.scored_clip import trim_prediction
+from hoibench.evaluation.stage_times import StageTimes
+from hoibench.evaluation.stored_predictions import read_stored_prediction
 from hoibench.evaluation.unit import Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import ClipLoader, LoadedClip, WorkerContext
 from hoibench.methods.check import check_outputs, check_prediction
@@ -23,12 +25,8 @@ from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
-from hoibench.plugins import SPEC_FILE
 from hoibench.predictions import (
-    PREDICTION_FILE,
     decode_prediction,
-    find_damaged_files,
-    find_prediction,
     is_complete,
     output_digests,
     read_prediction,
@@ -40,6 +38,7 @@ from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.result_row import ResultRow
 from hoibench.results.score_file import append_metric, read_scores
 from hoibench.store import remove_temporary_files, sync
+from hoibench.text import count
 
 log = logging.getLogger(__name__)
 
@@ -78,19 +77,22 @@ class Scorer:
         has_prediction = is_complete(folder)
         if (spec.entry and not has_prediction) or (has_prediction and not self._cards_to_score(unit)):
             return UnitReport(unit, "score", did_work=False)
+        times = StageTimes("score", unit.key)
         try:
             loaded = self._clips.load(entry)
             if not has_prediction:
                 stage = "generate"
                 delete_results(out, unit)
-                self._store_prediction(unit, spec, loaded)
+                with times.step("make prediction"):
+                    self._store_prediction(unit, spec, loaded)
             stage = "score"
-            prediction = decode_prediction(read_prediction(folder))
+            with times.step("read prediction"):
+                prediction = decode_prediction(read_prediction(folder))
             if has_prediction:  # perhaps copied from elsewhere; one that does not fit the clip counts as failed
                 stage = "generate"
                 _check_shapes(prediction, spec, loaded, unit)
                 stage = "score"
-            self._score(unit, spec, loaded, prediction)
+            self._score(unit, spec, loaded, prediction, times)
         except BaseException as error:
             if self.context.rescore and stage == "load":  # keep the existing rows
                 raise
@@ -99,6 +101,8 @@ class Scorer:
             source_failed = isinstance(error, SourcePredictionFailed)
             failure = record_exception(out, unit, stage, error, source_failed=source_failed)
             return UnitReport(unit, "score", True, failure, source_failed)
+        finally:
+            times.log()
         (folder / FAILURE_FILE).unlink(missing_ok=True)
         return UnitReport(unit, "score", did_work=True)
 
@@ -123,7 +127,7 @@ class Scorer:
         if spec.kind == "published":
             return self._clips.dataset.published_prediction(spec.id.removeprefix(PUBLISHED), loaded.entry)
         assert spec.folder is not None  # methods with an entry are never built here
-        return _read_precomputed(spec, spec.folder, unit)
+        return read_stored_prediction(spec.folder, unit.clip, unit.seed, spec.scale)
 
     def _cards_to_score(self, unit: Unit) -> tuple[Card, ...]:
         """Return the cards of the metrics that a unit has no rows of, or whose rows have a status that is retried, such as ``error``."""
@@ -133,7 +137,7 @@ class Scorer:
         done = {metric for metric, rows in scores.items() if not any(row.status in RETRIED_STATUSES for row in rows)}
         return tuple(card for card in self.context.cards if card.id not in done)
 
-    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip, stored: Prediction) -> None:
+    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip, stored: Prediction, times: StageTimes) -> None:
         context, scored, path = self.context, loaded.scored, unit.score_file(self.context.out)
         folder = unit.prediction_folder(context.out)
         prediction = trim_prediction(stored, scored.frames)
@@ -153,8 +157,10 @@ class Scorer:
         cards = self._cards_to_score(unit)
         for card in cards:
             send(card.id)
-            measured = _measure(case, card, video_digests, loaded)
-            append_metric(target, card.id, [to_row(m, card, key) for m in measured])
+            with times.step(card.id):
+                measured = _measure(case, card, video_digests, loaded)
+            with times.step("write rows"):
+                append_metric(target, card.id, [to_row(m, card, key) for m in measured])
             errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
         if cards:
             sync(target)
@@ -162,27 +168,13 @@ class Scorer:
         if context.rescore:
             target.replace(path)
         if errors:
-            raise MetricsFailed(f"{len(errors)} metric{'s' if len(errors) > 1 else ''} failed; {errors[0]}")
+            raise MetricsFailed(f"{count(len(errors), 'metric')} failed; {errors[0]}")
 
 
 def _check_shapes(prediction: Prediction, spec: Spec, loaded: LoadedClip, unit: Unit) -> None:
     """Check that a prediction fits its clip, which need not have the videos that its method saw."""
     without_videos = spec.model_copy(update={"families": ()})
     check_prediction(prediction, build_request(loaded.clip, without_videos, unit.seed))
-
-
-def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
-    found = find_prediction(folder, unit.clip, unit.seed)
-    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
-        raise ValueError(
-            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
-        )
-    prediction = read_prediction(found, spec.scale)
-    if (folder / SPEC_FILE).is_file() and prediction.scale != spec.scale:
-        raise ValueError(
-            f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {spec.scale}"
-        )
-    return prediction
 
 
 def _measure(case: Case, card: Card, video_digests: Hashable, loaded: LoadedClip) -> list[Measurement]:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import tyro
 
+from hoibench.arguments import parse
 from hoibench.clip import Array, Clip
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.corruptions import CORRUPTIONS, corrupt
@@ -52,11 +53,11 @@ Scores = Mapping[tuple[str, str], ClipScores]
 class Options:
     """Measure metrics on corruptions of the truth, and write hoibench/metrics/self_test.json."""
 
-    metrics: str = "all"
-    """Metrics and sets of metrics, separated by commas; companions are measured, too. The record keeps other metrics, and those without weights."""
+    metrics: str = field(default="all", metadata={"metavar": "NAME", "joined": True})
+    """Metric ids and sets (paper, headline, offline, all); companions are measured, too. The record keeps other metrics."""
 
-    device: str = "cpu"
-    """Torch device of the metrics' networks."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """The device of the networks."""
 
     weights: Path | None = None
     """A folder with weight files, searched first."""
@@ -67,7 +68,7 @@ class Options:
 
 def main() -> None:
     """Measure and write the record."""
-    options = tyro.cli(Options, prog="python -m hoibench.evaluation.self_test")
+    options = parse(Options, sys.argv[1:], "python -m hoibench.evaluation.self_test")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     dataset = open_dataset("synthetic", options.root)
     manifest = dataset.manifest(SPLIT)

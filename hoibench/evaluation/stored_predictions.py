@@ -1,4 +1,4 @@
-"""Checks of stored predictions before a run: folders given by ``--method NAME=FOLDER``, and the published outputs of a data set."""
+"""Stored predictions are read, and checked before a run: folders given by ``--method NAME=FOLDER``, and the published outputs of a data set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hoibench.clip import Prediction, Scale
 from hoibench.datasets.base import Dataset, Grid
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.unit import Unit
@@ -20,11 +21,13 @@ from hoibench.predictions import (
     find_prediction,
     has_seed_folders,
     is_complete,
+    read_prediction,
     read_prediction_record,
 )
 from hoibench.problems import Problem
 from hoibench.reference_rows import PUBLISHED
 from hoibench.store.npz import read_npz_shapes
+from hoibench.text import count
 from hoibench.video import read_video_header
 
 _MAX_LISTED = 3
@@ -73,12 +76,12 @@ def _check_folder(spec: Spec, folder: Path, units: Sequence[Unit], dataset: Data
         has = _list(sorted(path.name for path in folder.iterdir() if path.is_dir())) or "no folder"
         problems.append(
             Problem(
-                where, "", f"lacks {len(missing)} of {len(units)} predictions ({_list(missing)})", "",
+                where, "", f"lacks {len(missing)} of {count(len(units), 'prediction')} ({_list(missing)})", "",
                 f"expected {expected}; {folder} has {has}",
             )
         )  # fmt: skip
     if damaged:
-        found = f"has {len(damaged)} of {len(units)} predictions that cannot be used"
+        found = f"cannot be used for {len(damaged)} of {count(len(units), 'prediction')}"
         problems.append(Problem(where, "", found, "", _list(damaged, "; ")))
     return UnusablePredictions(len(missing) + len(damaged), tuple(problems))
 
@@ -94,7 +97,7 @@ def _check_published(entrant: Entrant, units: Iterable[Unit], plan: Plan, datase
             reasons.append(str(error))
     if not reasons:
         return UnusablePredictions(0, ())
-    found = f"has {len(reasons)} outputs that cannot be used"
+    found = f"has {count(len(reasons), 'output')} that cannot be used"
     return UnusablePredictions(len(reasons), (Problem(entrant.key, "", found, "", _list(reasons, "; ")),))
 
 
@@ -144,7 +147,9 @@ def _check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]], spec: Spec,
 
 def _check_videos(folder: Path, videos: Sequence[Path], grid: Grid) -> None:
     if videos and len(videos) != grid.views:
-        raise ValueError(f"{folder} has {len(videos)} videos, expected one for each of the {grid.views} views")
+        raise ValueError(
+            f"{folder} has {count(len(videos), 'video')}, expected one for each of {count(grid.views, 'view')}"
+        )
     for path in videos:
         header = read_video_header(path)
         found = header.frames or grid.frames, header.height, header.width  # 0 frames: not in the header
@@ -158,3 +163,27 @@ def _check_videos(folder: Path, videos: Sequence[Path], grid: Grid) -> None:
 def _list(texts: Sequence[str], separator: str = ", ") -> str:
     more = [f"and {len(texts) - _MAX_LISTED} more"] if len(texts) > _MAX_LISTED else []
     return separator.join([*texts[:_MAX_LISTED], *more])
+
+
+def read_stored_prediction(folder: Path, clip: str, seed: int, scale: Scale) -> Prediction:
+    """Read a clip's prediction from a folder of predictions.
+
+    Args:
+        folder: holds ``CLIP`` or ``seed-S/CLIP``, and perhaps ``spec.toml``.
+        clip: the clip's id.
+        seed: the prediction's seed.
+        scale: the scale that ``spec.toml`` gives; without that file, the one of predictions that do not state theirs.
+
+    Raises:
+        FileNotFoundError: the clip has no prediction.
+        ValueError: a file is damaged, or the prediction's scale is not that of ``spec.toml``; the message names the file.
+    """
+    found = find_prediction(folder, clip, seed)
+    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
+        raise ValueError(
+            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
+        )
+    prediction = read_prediction(found, scale)
+    if (folder / SPEC_FILE).is_file() and prediction.scale != scale:
+        raise ValueError(f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {scale}")
+    return prediction

@@ -14,6 +14,7 @@ from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.scored_clip import encode_truth, trim_clip
+from hoibench.evaluation.stage_times import log_time
 from hoibench.methods.method import Entrant
 from hoibench.metric_card import Card
 from hoibench.metrics.measurement import Measurement
@@ -90,6 +91,7 @@ class ClipLoader:
         """Load a clip; a data set that generates its clips generates it first."""
         if self._loaded is None or self._loaded.entry != entry:
             send("loading the clip")
-            clip = self.dataset.load(entry)
+            with log_time("load", entry.id, "clip"):
+                clip = self.dataset.load(entry)
             self._loaded = LoadedClip(entry, clip, trim_clip(encode_truth(clip)))
         return self._loaded

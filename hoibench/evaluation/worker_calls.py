@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ def start_worker(context: WorkerContext, entrant: str | None) -> None:
     cv2.setNumThreads(1)  # the workers share the cores
     log_to_file(context.out / "log.txt")
     _runner = Scorer(context) if entrant is None else Generator(context, entrant)
+    log.info("start of a process for %s: processor %.2f s", entrant or "scoring", time.process_time())
 
 
 def load_clip(entry: ClipEntry) -> None:

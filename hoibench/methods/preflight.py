@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import IMPORT_SECONDS
-from hoibench.plugins import load_object
+from hoibench.plugins import find_source_file, load_object, locate
 from hoibench.processes import OutputLog, WorkerCrash, call_once
 
 _PRINTED_LINES = 5
@@ -39,11 +39,11 @@ def _call_in_process(entrants: Sequence[Entrant], runtime: Runtime) -> dict[str,
     try:
         return call_once(call_preflight, entrants, runtime, timeout=IMPORT_SECONDS, output=output)
     except WorkerCrash as crash:
-        reason = f"{crash}, while it was imported"
+        reason = f"{crash}, while it was imported and checked"
     except TimeoutError:
-        reason = f"its import has not ended after {IMPORT_SECONDS:g} s"
+        reason = f"its import and check have not ended after {IMPORT_SECONDS:g} s"
     except Exception as error:  # not of call_preflight, which returns its errors
-        reason = f"its import failed: {error}"
+        reason = f"its import or check failed: {error}"
     printed = output.tail(_PRINTED_LINES)
     if printed:
         reason += "; it printed: " + " / ".join(printed.splitlines())
@@ -66,7 +66,9 @@ def _find_problems(method: type[Method], entrant: Entrant, runtime: Runtime) -> 
     try:
         return [*_find_memory_problem(entrant, runtime), *map(str, method.preflight(entrant, runtime))]
     except (Exception, SystemExit) as error:
-        return [f"its preflight raised {type(error).__name__}: {error}"]
+        source = find_source_file(entrant.spec.entry)
+        place = locate(error, source) if source is not None else ""
+        return [f"its preflight raised {type(error).__name__}: {error}" + (f" ({place})" if place else "")]
 
 
 def _find_memory_problem(entrant: Entrant, runtime: Runtime) -> list[str]:

@@ -75,8 +75,8 @@ def _import_in_process(target: str) -> Spec:
         reason = f"--adapter {target}: {crash}, while the file was imported"
     except TimeoutError:
         reason = f"--adapter {target}: the import of the file has not ended after {IMPORT_SECONDS:g} s"
-    except ValueError as error:
-        reason = str(error)
+    except Exception as error:
+        reason = str(error) if isinstance(error, ValueError) else f"--adapter {target}: {error}"
     printed = output.tail(5)
     raise ValueError(f"{reason}\nIt printed:\n{indent(printed, '  ')}" if printed else reason)
 

@@ -157,6 +157,7 @@ class Spec(Record):
         terms: terms of use of that code or its weights that the user must accept with the setting ``accept_terms``.
         files: files that the code needs beside its repository.
         environment: how to install what it needs beyond ``pip install hoibench``.
+        preload: modules that take seconds to import; on a CPU, a run imports those of built-in methods once for all its processes.
         min_gpu_mb: the GPU memory that it needs in MiB; None if it needs no GPU.
         status: ``available``, or ``unreleased`` for a method without released code, for which only stored predictions can be scored.
         kind: ``method``; ``reference`` rows are built by the evaluation, ``published`` ones belong to a data set.
@@ -181,6 +182,7 @@ class Spec(Record):
     terms: Text = ""
     files: tuple[NeededFile, ...] = ()
     environment: Text = ""
+    preload: tuple[str, ...] = ()
     min_gpu_mb: int | None = None
     status: Literal["available", "unreleased"] = "available"
     kind: Kind = "method"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections import ChainMap
+from collections.abc import Callable, Hashable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +47,21 @@ class Case:
     def memoize_for_clip(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the result stored for the clip under ``key``; if there is none, store ``compute()``: small, and dependent on the clip only."""
         return _memoize(self.clip_memo, key, compute)
+
+    @property
+    def frame_memo(self) -> MutableMapping[Hashable, Any]:
+        """Results of this case by the contents of frames, e.g. flows; those of the true video are found too, for predictions that equal it."""
+        return ChainMap(self.case_memo, self._results_of_truth)
+
+    @property
+    def true_frame_memo(self) -> MutableMapping[Hashable, Any]:
+        """Results of the true video by the contents of frames, kept for all cases of the clip; those of this case are found too."""
+        return ChainMap(self._results_of_truth, self.case_memo)
+
+    @property
+    def _results_of_truth(self) -> dict[Hashable, Any]:
+        results: dict[Hashable, Any] = self.clip_memo.setdefault("frames of the truth", {})
+        return results
 
     @property
     def video(self) -> Array:

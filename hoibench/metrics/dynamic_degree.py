@@ -186,12 +186,14 @@ def _measure(
 def _region_degrees(case: Case, flow: Flow, region: str, masks: Array | None, interval: int) -> list[DynamicDegree]:
     """Return the motion of the predicted video's views in a region with these masks, computed once per case."""
     key = ("dynamic degree", flow.name, region, interval)
-    return case.memoize(key, partial(_degrees, case, flow, case.video, masks, interval))
+    return case.memoize(key, partial(_degrees, case.frame_memo, case, flow, case.video, masks, interval))
 
 
-def _degrees(case: Case, flow: Flow, video: Array, masks: Array | None, interval: int) -> list[DynamicDegree]:
+def _degrees(
+    memo: MutableMapping[Hashable, Any], case: Case, flow: Flow, video: Array, masks: Array | None, interval: int
+) -> list[DynamicDegree]:
     return [
-        dynamic_degree(frames, case.clip.fps, None if masks is None else masks[v], flow, interval, case.case_memo)
+        dynamic_degree(frames, case.clip.fps, None if masks is None else masks[v], flow, interval, memo)
         for v, frames in enumerate(video)
     ]
 
@@ -202,7 +204,7 @@ def _true_degrees(case: Case, flow: Flow, region: str, interval: int) -> list[Dy
     if video is None or (region == "fg" and masks is None):
         return []
     key = ("dynamic degree of the truth", flow.name, region, interval)
-    return case.memoize_for_clip(key, partial(_degrees, case, flow, video, masks, interval))
+    return case.memoize_for_clip(key, partial(_degrees, case.true_frame_memo, case, flow, video, masks, interval))
 
 
 def _mean_or_reason(values: Sequence[float | None], undefined: str) -> dict[str, Any]:

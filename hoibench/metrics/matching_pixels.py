@@ -173,7 +173,7 @@ def _moving_pixels(case: Case, frames: Array, masks: Array | None, n: int) -> Ar
     to = n + step if n + step < len(frames) else n - step
     if to < 0:
         raise Undefined(f"{len(frames)} frames at {case.clip.fps:g} fps are too few for optical flow")
-    return frame_flows(Dis(), [frame_pair(frames, masks, n, to)], case.case_memo)[0].moving
+    return frame_flows(Dis(), [frame_pair(frames, masks, n, to)], case.frame_memo)[0].moving
 
 
 def _count_rows(

@@ -137,7 +137,8 @@ def _decibels(error: float) -> float:
 
 def _squared_errors(frame: Array, truth: Array, mask: Array) -> Array:
     """Return the squared error of each pixel of the mask, (P,): the mean over R, G and B."""
-    errors: Array = np.square(frame.astype(np.int32) - truth).mean(axis=-1)[mask]
+    red, green, blue = np.moveaxis(np.square(frame.astype(np.int32) - truth), -1, 0)
+    errors: Array = ((red + green + blue) / 3)[mask]  # NumPy's mean is slow along a short axis
     return errors
 
 

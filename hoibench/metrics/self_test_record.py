@@ -14,6 +14,7 @@ from pydantic import Field
 
 from hoibench.metric_card import Card
 from hoibench.store.records import Record
+from hoibench.text import count
 
 PATH = Path(__file__).with_name("self_test.json")
 
@@ -152,8 +153,7 @@ def describe_self_test(metric: str) -> str:
         return ""
     if scores.not_measured:
         return f"Not measured, {scores.not_measured}."
-    clips = len(record.clips)
-    start = f"On {clips} clip{'s' * (clips > 1)} of {record.truth}: "
+    start = f"On {count(len(record.clips), 'clip')} of {record.truth}: "
     if len(scores.regions) == 1:
         return f"{start}{_describe(*scores.regions.values())}."
     return start + ". ".join(f"{region}: {_describe(one)}" for region, one in scores.regions.items()) + "."

@@ -156,7 +156,7 @@ def match_case(
     """Return ``match_views`` of the prediction in a region with these masks, computed once per case for all metrics."""
     return case.memoize(
         ("view matches", matcher.name, region, frames),
-        lambda: match_views(case.video, matcher, masks, frames, case.case_memo, case.batch),
+        lambda: match_views(case.video, matcher, masks, frames, case.frame_memo, case.batch),
     )
 
 
@@ -180,7 +180,7 @@ def true_total(case: Case, matcher: Matcher, region: str, name: str, count: Coun
     def total() -> int:
         pairs = case.memoize(
             ("view matches of the truth", matcher.name, region),
-            lambda: match_views(video, matcher, masks, memo=case.case_memo, batch=case.batch),
+            lambda: match_views(video, matcher, masks, memo=case.true_frame_memo, batch=case.batch),
         )
         return sum(sum(count(pair, video, masks)) for pair in pairs)
 

@@ -3,6 +3,7 @@
 from hoibench.processes.messages import MessageHandler, handle_messages, send
 from hoibench.processes.output_log import OnLine, OutputLog
 from hoibench.processes.pool import TaskPool
+from hoibench.processes.preloading import start_preloading
 from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash, call_once
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "call_once",
     "handle_messages",
     "send",
+    "start_preloading",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -11,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from hoibench.processes.output_log import OutputLog
+from hoibench.processes.preloading import single_threaded_children
 from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash
 
 J = TypeVar("J")
 R = TypeVar("R")
 
 _POLL_SECONDS = 0.2
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,14 @@ class TaskPool:
         initializer: a module-level function that initializes each process.
         arguments: arguments of ``initializer``.
         make_output: makes the ``output`` of each worker; None leaves their output on the terminal.
+        preloaded: True to fork the processes from that of ``start_preloading``, if it was called.
     """
 
     count: int
     initializer: Callable[..., None]
     arguments: tuple[Any, ...] = ()
     make_output: Callable[[], OutputLog] | None = None
+    preloaded: bool = False
 
     def run(
         self, jobs: Iterable[J], run_job: Callable[[Worker, J], None], last: Callable[[], None] | None = None
@@ -87,7 +88,7 @@ class TaskPool:
         for job in jobs:
             waiting.put(job)
         threads = _Threads(self, waiting, run_job, last)
-        with _single_threaded_children():
+        with single_threaded_children():
             try:
                 threads.start()
                 yield threads
@@ -140,7 +141,7 @@ class _Threads(Generic[J]):
     def _work(self, number: int) -> None:
         pool = self._pool
         output = None if pool.make_output is None else pool.make_output()
-        worker = Worker(pool.initializer, pool.arguments, self._stopped, output, number)
+        worker = Worker(pool.initializer, pool.arguments, self._stopped, output, number, pool.preloaded)
         try:
             while not self._stopped.is_set():
                 try:
@@ -158,18 +159,3 @@ class _Threads(Generic[J]):
             worker.close(self._last)
             if output is not None:
                 output.close()
-
-
-@contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    """Give processes started inside the block one BLAS and one OpenMP thread; these libraries read the variables when they load."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

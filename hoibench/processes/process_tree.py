@@ -14,11 +14,13 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from hoibench.processes.preloading import no_interrupt, process_context
 
 TERMINATE_SECONDS = 2.0
 """Time that a worker has to end itself after SIGTERM."""
@@ -34,14 +36,16 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 class ProcessTree:
     """A process with all its descendants, seen from the process that started it; not for use by several threads at once.
 
-    The process runs ``function(*arguments)``, which must not start threads when its module is imported: the process is forked after the import.
+    The process runs ``function(*arguments)``, which must not start threads when its module is imported: the process is forked after the import.  With
+    ``preloaded`` it may have the modules of ``start_preloading``.
     """
 
-    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")  # fork is not safe with threads of torch or of a decoder
+    def __init__(self, function: Callable[..., None], *arguments: Any, preloaded: bool = False) -> None:
+        context: Any = process_context(preloaded=preloaded)
         self._control, control = context.Pipe()
-        self._supervisor = context.Process(target=_supervise, args=(control, function, arguments), daemon=True)
-        with _no_interrupt():
+        call = control, dict(os.environ), function, arguments
+        self._supervisor = context.Process(target=_supervise, args=call, daemon=True)
+        with no_interrupt():
             self._supervisor.start()
         control.close()
         self._exit_code: int | None = None
@@ -58,8 +62,15 @@ class ProcessTree:
 
     def end_orphans(self) -> None:
         """End descendants that have detached themselves from the process: their parent has ended."""
+        self._request("end orphans")
+
+    def keep_descendants(self) -> None:
+        """Exempt the descendants of this moment, and those that they start, from ``end_orphans``."""
+        self._request("keep descendants")
+
+    def _request(self, request: str) -> None:
         with suppress(EOFError, OSError):
-            self._control.send("end orphans")
+            self._control.send(request)
             while not self._control.poll(_POLL_SECONDS):
                 if self._supervisor.exitcode is not None:
                     return
@@ -76,22 +87,16 @@ class ProcessTree:
         self._control.close()
 
 
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Start processes with SIGINT blocked, until they ignore it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _supervise(control: Connection, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _supervise(
+    control: Connection, environment: dict[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     """Fork the worker, wait until the tree must end, and end it; the worker returns from here when its function returns."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the first process, which ends the tree
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.environ.clear()  # a process that was forked has that of the fork server
+    os.environ.update(environment)
     supervisor = os.getpid()
     if _IS_LINUX:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -101,6 +106,7 @@ def _supervise(control: Connection, function: Callable[..., None], arguments: tu
         _become_worker(supervisor)
         function(*arguments)
         return
+    kept = {worker}
     is_ending = False
 
     def end(*_: object) -> None:
@@ -110,12 +116,16 @@ def _supervise(control: Connection, function: Callable[..., None], arguments: tu
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, end)
     code = None
-    while code is None and not is_ending and os.getppid() == parent.pid:
+    while code is None and not is_ending and parent.is_alive():
         if control.poll(_POLL_SECONDS):
             try:
-                if control.recv() == "end":
+                request = control.recv()
+                if request == "end":
                     break
-                _kill_descendants(except_of=worker)
+                if request == "keep descendants":
+                    kept.update(find_descendants(os.getpid()))
+                else:
+                    _kill_descendants(kept)
                 control.send(None)
             except (EOFError, OSError):
                 break
@@ -165,12 +175,12 @@ def _reap(worker: int) -> int | None:
     return code
 
 
-def _kill_descendants(except_of: int | None = None) -> None:
-    """Kill all descendants of this process except one child with its descendants, and wait until they have ended, or for KILL_SECONDS."""
+def _kill_descendants(kept: Collection[int] = ()) -> None:
+    """Kill all descendants of this process except some with their descendants, and wait until the others have ended, or for KILL_SECONDS."""
     deadline = time.monotonic() + KILL_SECONDS
-    while (found := find_descendants(os.getpid(), except_of)) and time.monotonic() < deadline:
+    while (found := find_descendants(os.getpid(), kept)) and time.monotonic() < deadline:
         _signal(found, signal.SIGSTOP)  # a stopped process starts no others
-        _signal(find_descendants(os.getpid(), except_of), signal.SIGKILL)
+        _signal(find_descendants(os.getpid(), kept), signal.SIGKILL)
         time.sleep(0.005)
         for process in found:
             with suppress(ChildProcessError):  # not a child of this process, yet
@@ -183,8 +193,8 @@ def _signal(processes: list[int], number: int) -> None:
             os.kill(process, number)
 
 
-def find_descendants(root: int, except_of: int | None = None) -> list[int]:
-    """Return the ids of a process's descendants, without one child and its descendants, from /proc; none where there is no /proc."""
+def find_descendants(root: int, excluded: Collection[int] = ()) -> list[int]:
+    """Return the ids of a process's descendants, without some with their descendants, from /proc; none where there is no /proc."""
     children = defaultdict(list)
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -192,7 +202,7 @@ def find_descendants(root: int, except_of: int | None = None) -> list[int]:
     found = []
     waiting = [root]
     while waiting:
-        new = [child for child in children[waiting.pop()] if child != except_of]
+        new = [child for child in children[waiting.pop()] if child not in excluded]
         found += new
         waiting += new
     return found

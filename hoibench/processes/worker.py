@@ -21,7 +21,10 @@ from hoibench.processes.process_tree import ProcessTree
 R = TypeVar("R")
 
 CLOSE_SECONDS = 60.0
-"""Time limit of a worker's last call and its end; after that its process is ended."""
+"""Time limit of a worker's last call."""
+
+EXIT_SECONDS = 5.0
+"""Time that a process has to end by itself after its last call; it may have threads that do not end."""
 
 _POLL_SECONDS = 0.2
 _MAX_STARTS = 4
@@ -43,7 +46,8 @@ class _Ended(Exception):
 class Worker:
     """One process that runs calls one at a time; after a crash or a timeout the next call gets a new process.
 
-    Every process that a call starts and detaches ends with the call, and every other one with the worker's process.
+    Every process that a call starts and detaches ends with the call, unless it is made with ``keeps_processes``, and every other one with the
+    worker's process.
 
     Attributes:
         initializer: a module-level function that initializes the process.
@@ -52,6 +56,7 @@ class Worker:
         output: takes the output of the process and of those that it starts; None leaves it on the terminal.  When a call has ended, all that it has
             printed is there.
         number: its number in a pool, from 0.
+        preloaded: True to fork its process from that of ``start_preloading``, if it was called.
     """
 
     initializer: Callable[..., None]
@@ -59,6 +64,7 @@ class Worker:
     stop: threading.Event
     output: OutputLog | None = None
     number: int = 0
+    preloaded: bool = False
     _tree: ProcessTree | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
     _pipe: OutputPipe | None = field(default=None, init=False)
@@ -69,6 +75,7 @@ class Worker:
         *arguments: Any,
         timeout: float | None = None,
         on_message: MessageHandler | None = None,
+        keeps_processes: bool = False,
     ) -> R:
         """Call a module-level function in the process and return its result.
 
@@ -77,6 +84,7 @@ class Worker:
             arguments: its arguments.
             timeout: a time limit in seconds.
             on_message: called in this process, in the calling thread, with each value that the function gives to ``send``.
+            keeps_processes: True to let all processes that run at the end of the call, such as a server, live as long as the worker's process.
 
         Raises:
             WorkerCrash: the process ended during the call.
@@ -95,7 +103,10 @@ class Worker:
             self._end()
             raise
         assert self._tree is not None
-        self._tree.end_orphans()
+        if keeps_processes:
+            self._tree.keep_descendants()
+        else:
+            self._tree.end_orphans()
         if self._pipe is not None:
             self._pipe.drain()
         result: Any = pickle.loads(value)  # noqa: S301  (from our own process)
@@ -106,10 +117,10 @@ class Worker:
     def close(self, last: Callable[[], None] | None = None) -> None:
         """End the process; if it was started and the pool was not stopped, make a last call first, and let the process end by itself."""
         if self._tree is not None and last is not None and not self.stop.is_set():
-            deadline = time.monotonic() + CLOSE_SECONDS
             with suppress(Exception):
                 self.call(last, timeout=CLOSE_SECONDS)
                 self._connection.send_bytes(b"")
+            deadline = time.monotonic() + EXIT_SECONDS
             while self._is_running() and time.monotonic() < deadline and not self.stop.is_set():
                 time.sleep(_POLL_SECONDS / 10)
         self._end()
@@ -137,7 +148,7 @@ class Worker:
         self._pipe = None if self.output is None else OutputPipe(self.output)
         writer = None if self._pipe is None else self._pipe.writer
         start = pickle.dumps((self.initializer, self.arguments))
-        self._tree = ProcessTree(run_calls, connection, start, writer)
+        self._tree = ProcessTree(run_calls, connection, start, writer, preloaded=self.preloaded)
         for end in filter(None, (connection, writer)):
             end.close()
 

@@ -25,6 +25,7 @@ from hoibench.results.companions import CompanionScores
 from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
+from hoibench.text import count
 
 DEMONSTRATION_CLUSTERS = 12
 """A board with fewer clusters is headed by ``DEMONSTRATION``."""
@@ -78,6 +79,11 @@ class Board:
     def clusters(self) -> int:
         """The number of clusters: distinct pairs of object instances among the clips."""
         return len(set(self.cluster_labels.tolist()))
+
+    @property
+    def extent(self) -> str:
+        """The numbers of clips and clusters, e.g. ``3 clips, 1 object pair``."""
+        return f"{count(len(self.clips), 'clip')}, {count(self.clusters, 'object pair')}"
 
     @property
     def is_demonstration(self) -> bool:

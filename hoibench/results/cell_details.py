@@ -10,6 +10,7 @@ from hoibench.results.board import Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cells import Cell
 from hoibench.results.significance import PairedTest
+from hoibench.text import count
 
 
 def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
@@ -29,7 +30,7 @@ def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
                 f"95 % interval over {over}",
                 interval
                 and f"{interval.low:.6g} to {interval.high:.6g} "
-                f"({interval.clusters} object pairs, {interval.degrees_of_freedom:.3g} degrees of freedom)",
+                f"({count(interval.clusters, 'object pair')}, {interval.degrees_of_freedom:.3g} degrees of freedom)",
             ),
             ("mean ratio to the truth", _number(cell.detail, "") if card.direction == "ratio" else None),
             ("mean of the truth", _number(cell.detail, unit) if card.direction == "truth_distance" else None),
@@ -51,7 +52,7 @@ def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
 def show_command(board: Board, row: BoardRow, column: Column) -> str:
     """Return the command that prints a cell's numbers, run in the folder that holds the run folders."""
     runs = [run.record.name for run in board.runs]
-    flags = ["--method", row.method.key, "--metric", column.card.id, "--region", column.region]
+    flags = ["--method", row.method.key, "--metrics", column.card.id, "--region", column.region]
     return shlex.join(["hoibench", "show", *runs, *flags, *(["--paper"] if board.is_paper else [])])
 
 
@@ -59,7 +60,8 @@ def describe_difference(test: PairedTest, direction: Direction) -> str:
     """Return a paired difference of costs in words, with its interval and p-value; a factor for a ratio metric."""
     low, high = (describe_cost(end, direction) for end in (test.low, test.high))
     ends = f" ({low} to {high})" if low and high else ""
-    return f"{describe_cost(test.difference, direction)}{ends}, p = {test.p:.2g}, {test.clips} clips in {test.clusters} object pairs"
+    extent = f"{count(test.clips, 'clip')} of {count(test.clusters, 'object pair')}"
+    return f"{describe_cost(test.difference, direction)}{ends}, p = {test.p:.2g}, {extent}"
 
 
 def describe_cost(cost: float | None, direction: Direction) -> str:

@@ -80,8 +80,9 @@ def compare_methods(board: Board, rows: Sequence[int], columns: Sequence[int]) -
     Returns:
         One line per column and pair. The means (over the clips that both have, a failed clip at the cap), their ``difference``, its interval
         ``low`` to ``high`` and the smallest ``separable`` difference are of ``quantity``: the value of a metric that is better when lower or
-        higher, else the distance from the truth by which it is ranked. ``first`` and ``second`` are the two methods, ``better`` is the one that
-        is separated as better, or empty; ``note`` says why the page does not rank the two against each other.
+        higher, else the distance from the truth by which it is ranked. ``first`` and ``second`` are the two methods, ``failures_first`` and
+        ``failures_second`` their failures as in their cells, ``better`` is the one that is separated as better, or empty; ``note`` says why the
+        page does not rank the two against each other.
     """
     lines = []
     for n in columns:
@@ -102,6 +103,8 @@ def compare_methods(board: Board, rows: Sequence[int], columns: Sequence[int]) -
                     "primary": column.card.primary,
                     "first": board.rows[i].label,
                     "second": board.rows[j].label,
+                    "failures_first": failure_text(board.cells[i, n]),
+                    "failures_second": failure_text(board.cells[j, n]),
                     "mean_first": means[0],
                     "mean_second": means[1],
                     "difference": sign * test.difference + 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ class FailureLine:
         method: the method's key ``METHOD[+PRESET]``.
         clips: ids of the clips, each once.
         total: number of clips of the run.
-        stage, reason: see ``Failure``.
+        stage: see ``Failure``.
+        reason: the reason that all share, with CLIP for the clip's folder in paths.
         log, output: those of the first of these failures.
         units: number of failures, at least that of the clips, since a clip may fail with several seeds.
     """
@@ -45,11 +47,11 @@ class FailureLine:
 
 
 def summarize_failures(failures: Iterable[Failure], total: int) -> tuple[FailureLine, ...]:
-    """Join the failures of a run that have the same method, stage and reason, in the order of the first of each.
+    """Join the failures of a run that have the same method, stage and reason except for the clip's folder, in the order of the first of each.
 
-    >>> failures = [Failure(unit=f"mine/seed-0/{clip}", stage="generate", reason="no") for clip in ("a", "b")]
+    >>> failures = [Failure(unit=f"mine/seed-0/{clip}", stage="generate", reason=f"no p/{clip}") for clip in ("1", "2")]
     >>> [(line.method, line.clips_text, line.reason) for line in summarize_failures(failures, total=6)]
-    [('mine', '2 of 6: a, b', 'no')]
+    [('mine', '2 of 6: 1, 2', 'no p/CLIP')]
 
     Args:
         failures: from run.json.
@@ -58,14 +60,15 @@ def summarize_failures(failures: Iterable[Failure], total: int) -> tuple[Failure
     groups: dict[tuple[str, str, str], list[tuple[str, Failure]]] = {}
     for failure in failures:
         method, clip = _method_and_clip(failure.unit)
-        groups.setdefault((method, failure.stage, failure.reason), []).append((clip, failure))
+        reason = re.sub(rf"/{re.escape(clip)}\b", "/CLIP", failure.reason) if clip else failure.reason
+        groups.setdefault((method, failure.stage, reason), []).append((clip, failure))
     return tuple(
         FailureLine(
             method=method,
             clips=tuple(dict.fromkeys(clip for clip, _ in members if clip)),
             total=total,
             stage=stage,
-            reason=reason,
+            reason=reason if len({clip for clip, _ in members}) > 1 else members[0][1].reason,
             log=members[0][1].log,
             output=members[0][1].output,
             units=len(members),

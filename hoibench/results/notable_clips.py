@@ -17,12 +17,12 @@ class NotableClip:
     Attributes:
         clip: the clip's id.
         rows: labels of one row, or of the best and the worst of several.
-        values: these rows' values on the clip; for seeds, the mean over seeds and their standard deviation.
+        values: these rows' values on the clip; for seeds, the mean over seeds and their standard deviation; none for a failed clip.
     """
 
     clip: str
     rows: tuple[str, ...]
-    values: tuple[float, float] | tuple[float]
+    values: tuple[float, ...]
 
 
 def worst_clips(board: Board, column: int, count: int) -> list[NotableClip]:
@@ -34,7 +34,11 @@ def worst_clips(board: Board, column: int, count: int) -> list[NotableClip]:
     members = [m for m in _methods(board) if scores.is_answered[m]]
     cost = np.where(scores.has_cost[members], scores.cost[members], -np.inf)
     return [
-        NotableClip(board.clips[c].id, (board.rows[members[m]].label,), (float(scores.value[members[m], c]),))
+        NotableClip(
+            board.clips[c].id,
+            (board.rows[members[m]].label,),
+            (float(scores.value[members[m], c]),) if scores.has_own_value[members[m], c] else (),
+        )
         for m, c in _largest(cost, count)
     ]
 

@@ -10,6 +10,7 @@ from hoibench.metric_card import Card
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
 from hoibench.results.significance import PairedTest, compare_pairs, leading_group, smallest_separable_difference
+from hoibench.text import count
 
 MIN_SEEDS = 3
 """Number of seeds that a generative method needs to be ranked."""
@@ -112,24 +113,24 @@ def why_unranked(
     if "mixed" in (conditions.alignment, conditions.pairing):
         return "its clips were aligned or paired in different ways"
     if errors:
-        return f"scoring raised an error on {_count(errors, 'clip')}"
+        return f"scoring raised an error on {count(errors, 'clip')}"
     failed = scores.failed_seeds[row] > 0
     if not scores.capped[row]:
-        return f"{_count(int(failed.sum()), 'clip')} failed, and no row says what a failed clip scores"
+        return f"{count(int(failed.sum()), 'clip')} failed, and no row says what a failed clip scores"
     answered = scores.seeds[row] > 0
     if failed.any() and (scores.failed_seeds[row][answered] / scores.seeds[row][answered]).mean() > MAX_FAILED:
         return "more than half of its clips failed"
     defined = int(scores.has_own_value.any(axis=0).sum())
     own = int(scores.has_own_value[row].sum())
     if own < MIN_ANSWERED * defined:
-        return f"values on {own} of {_count(defined, 'clip')}"
+        return f"values on {own} of {count(defined, 'clip')}"
     without_cost = scores.has_own_value[row] & ~scores.has_own_cost[row]
     if without_cost.any():
-        return f"no truth to compare its value with on {_count(int(without_cost.sum()), 'clip')}"
+        return f"no truth to compare its value with on {count(int(without_cost.sum()), 'clip')}"
     seeds = int(scores.seeds[row][scores.seeds[row] > 0].min(initial=MIN_SEEDS))
     needs_seeds = "video" in method.outputs or competing_family(method, card) != RECONSTRUCTION
     if needs_seeds and seeds < MIN_SEEDS and not is_deterministic:
-        reason = f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked"
+        reason = f"{count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked"
         claim = "; it claims to be deterministic, but no two seeds with the same prediction show it"
         return reason + claim if method.deterministic else reason
     if scores.has_cost[row].sum() < 2:
@@ -178,7 +179,3 @@ def compare_rows(scores: ClipScores, rows: Sequence[int], clusters: Array) -> li
         scores.own_cost[chosen].T,
         scores.has_own_cost[chosen].T,
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

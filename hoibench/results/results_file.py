@@ -89,7 +89,9 @@ def _read(path: Path, null_columns: tuple[str, ...]) -> pd.DataFrame:
         _check_schema(path, pq.read_schema(path))
         table = pq.read_table(path, schema=SCHEMA, filters=_all_null(null_columns))
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a valid Parquet file: {error}") from error
+        raise ValueError(
+            f"{path} is not a valid Parquet file ({error}): `hoibench merge RUN` writes it again"
+        ) from error
     for name in sorted(_FLOATS):
         if pc.any(pc.is_nan(table[name])).as_py():
             raise ValueError(

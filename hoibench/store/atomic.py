@@ -12,8 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hoibench.errors import is_disk_full
-
-_CHOOSE = "choose a writable folder with --out (if the command has it) or HOIBENCH_CACHE"
+from hoibench.store.cache_dir import cache_dir
 
 _STALE_SECONDS = 24 * 3600.0
 
@@ -123,7 +122,10 @@ def as_write_error(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        fix = f"free space on that disk, or {_CHOOSE}" if is_disk_full(error) else _CHOOSE
+        is_in_cache = folder.absolute().is_relative_to(cache_dir().absolute())
+        fix = "set HOIBENCH_CACHE to another folder" if is_in_cache else "choose a writable folder"
+        if is_disk_full(error):
+            fix = f"free space on that disk, or {fix}"
         raise WriteError(error.errno, f"cannot write {error.filename or folder} ({reason}): {fix}") from error
 
 
@@ -134,7 +136,7 @@ def find_folder_problem(folder: Path) -> str | None:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         if not existing.is_dir():
             return "is a file" if existing == folder else f"cannot be created, since {existing} is a file"
-        tempfile.TemporaryFile(dir=existing).close()
+        tempfile.TemporaryFile(dir=existing).close()  # permissions alone do not reveal a read-only file system
     except OSError as error:
         return f"cannot be written ({error.strerror or error})"
     return None

@@ -33,7 +33,7 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not strict JSON: {error}") from error
+        raise ValueError(f"{path} is not strict JSON: {error}: restore the file, or write it again") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} is not a JSON object, expected one with schema {schema!r}")
     if value.get("schema") != schema:

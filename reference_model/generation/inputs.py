@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Array, Camera, Request, View, check_shape
+from hoibench.text import count
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.scene_frame import Cameras
 
@@ -94,7 +95,7 @@ def _check_grid(request: Request, config: SyncMV4DConfig) -> None:
     views = config.mjd.views
     if views != 1 and len(request.views) != views:  # a model of one view takes the views one by one
         raise ValueError(
-            f"clip {request.clip_id} has {len(request.views)} views, the model was trained for V = {views}"
+            f"clip {request.clip_id} has {count(len(request.views), 'view')}, the model was trained for V = {views}"
         )
     wanted, found = (config.frames, config.height, config.width), (request.frames, *request.size)
     if found != wanted:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from hoibench.store.records import parse_record
+from hoibench.text import count
 
 REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 DOWNLOAD_COMMAND = f"hf download {REPOSITORY} --local-dir FOLDER"
@@ -133,8 +134,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 def list_problems(title: str, problems: list[str], fix: str) -> str:
     """Return an error message: the title with the number of problems, a line per problem, and the fix."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n".join([f"{title} ({count}):", *(f"  {each}" for each in problems), fix])
+    return "\n".join([f"{title} ({count(len(problems), 'problem')}):", *(f"  {each}" for each in problems), fix])
 
 
 @cache

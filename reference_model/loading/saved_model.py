@@ -21,43 +21,24 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from hoibench.store import sha256_json
 from hoibench.store.atomic import new_folder
-from hoibench.store.verified_folder import CorruptFolder, FolderMetadata, read_metadata, write_metadata
+from hoibench.store.verified_folder import read_metadata, write_metadata
 from reference_model.config import DPAConfig, SyncMV4DConfig
-from reference_model.config.changes import CompleteConfig
 from reference_model.cycle.track_codec import Autoencoders
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import load_autoencoders
-from reference_model.loading.folder import DOWNLOAD_COMMAND, WAN_PARTS, check_config, read_config
+from reference_model.loading.folder import WAN_PARTS, check_config, read_config
+from reference_model.loading.model_folder import (
+    METADATA_FILE,
+    ModelMetadata,
+    find_wan_parts,
+    read_model_metadata,
+    reinstall_if_shipped,
+)
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
 from reference_model.loading.weights import load_weights, open_weights
 from reference_model.model import SyncMV4D
-
-METADATA_FILE = "syncmv4d.json"
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
-"""Folder of the models that are part of hoibench."""
-
-
-class ModelMetadata(FolderMetadata):
-    """The metadata of a saved model's folder, in ``syncmv4d.json``.
-
-    Attributes:
-        config: configuration of the model.
-        files: sizes and SHA-256 of all other files.
-    """
-
-    SCHEMA = "hoibench/syncmv4d@5"
-    FILE = METADATA_FILE
-    FIX = "copy the model's folder again"
-
-    config: CompleteConfig
-
-    @property
-    def digest(self) -> str:
-        """A digest of the configuration and of all files, 12 hex digits."""
-        return sha256_json(self.to_json())[:12]
 
 
 @dataclass(frozen=True)
@@ -123,12 +104,12 @@ def load_model(
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
         ValueError: a file is truncated, changed or of another model, weights contain NaN, or the configuration is of another version.
     """
-    with _reinstall_if_shipped(folder):
+    with reinstall_if_shipped(folder):
         return _load_model(folder, wan, device, dtype)
 
 
 def _load_model(folder: Path, wan: Path | None, device: torch.device | str, dtype: torch.dtype) -> LoadedModel:
-    metadata = _read_metadata(folder)
+    metadata = read_model_metadata(folder)
     config = metadata.config
     vae_folder, text_folder, _ = find_wan_parts(folder, wan)
     autoencoders = load_autoencoders(vae_folder.parent, config, device)
@@ -138,66 +119,6 @@ def _load_model(folder: Path, wan: Path | None, device: torch.device | str, dtyp
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
     return LoadedModel(config, model.to(device), autoencoders, text_encoder, metadata.digest)
-
-
-def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
-    """Read the configuration of a saved model, without reading weights.
-
-    Returns:
-        The configuration, and a digest of it and of all files in the model's folder, 12 hex digits.
-
-    Raises:
-        FileNotFoundError: the folder is not a model's, or a file is missing.
-        ValueError: the metadata is of another version, or a file has another size than was written.
-    """
-    with _reinstall_if_shipped(folder):
-        metadata = _read_metadata(folder)
-    return metadata.config, metadata.digest
-
-
-def _read_metadata(folder: Path) -> ModelMetadata:
-    path = folder / METADATA_FILE
-    if not path.is_file():
-        below = folder / "model"  # as in the folder of a training
-        fix = f": give {below}" if (below / METADATA_FILE).is_file() else ""
-        raise FileNotFoundError(
-            f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa{fix}"
-        )
-    return read_metadata(folder, ModelMetadata, check="sizes")
-
-
-@contextmanager
-def _reinstall_if_shipped(folder: Path) -> Iterator[None]:
-    """Let errors of a model that is part of hoibench say so."""
-    try:
-        yield
-    except (FileNotFoundError, ValueError) as error:
-        if not folder.resolve().is_relative_to(CHECKPOINTS):
-            raise
-        kind = next(each for each in (CorruptFolder, FileNotFoundError, ValueError) if isinstance(error, each))
-        raise kind(f"{error}. This model is part of hoibench: reinstall hoibench") from error
-
-
-def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:
-    """Return the folders of Wan's autoencoder, text encoder and tokenizer, in this order, each in a saved model's folder or in a copy of Wan.
-
-    Raises:
-        FileNotFoundError: a part is in neither; says how to get it.
-    """
-    return [_find_wan_part(folder, wan, name) for name in WAN_PARTS]
-
-
-def _find_wan_part(folder: Path, wan: Path | None, name: str) -> Path:
-    if (folder / name).is_dir():
-        return folder / name
-    if wan is None:
-        raise FileNotFoundError(
-            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND}),"
-            " or if the model was trained without --wan, copy its folder again"
-        )
-    if not (wan / name).is_dir():
-        raise FileNotFoundError(f"neither {folder} nor {wan} has {name}: download it again, {DOWNLOAD_COMMAND}")
-    return wan / name
 
 
 def _is_empty(folder: Path) -> bool:

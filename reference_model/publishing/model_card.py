@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from hoibench.store import sha256_file
+from hoibench.text import count
 from reference_model.cache import LatentCache
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.loading.saved_model import read_config_and_digest
+from reference_model.loading.model_folder import read_config_and_digest
 from reference_model.loading.weights import open_weights
 from reference_model.training.loss_log import LossEntry, read_losses
 from reference_model.training.run_folder import RunFolder, RunSettings, Session
@@ -119,7 +120,7 @@ def describe_environment(session: Session) -> str:
     git = facts.get("git") or {}
     commit = f"commit {git['commit'][:12]}" if git else "no commit"
     dirty = " with changes" if git.get("dirty") else ""
-    processes = "1 process" if session.processes == 1 else f"{session.processes} processes"
+    processes = count(session.processes, "process", "processes")
     torch = facts["versions"].get("torch", "unknown")
     return f"{processes}; {facts['hardware']}; Python {facts['python']}, torch {torch}; {commit}{dirty}"
 

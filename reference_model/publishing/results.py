@@ -20,6 +20,7 @@ from hoibench.results.results_file import read_rows
 from hoibench.results.run_folder import Run, read_run
 from hoibench.results.significance import compare_pairs
 from hoibench.store import atomic_write, write_bytes
+from hoibench.text import count
 
 METRICS = (
     "chamfer",
@@ -78,7 +79,7 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
         [
             f"## {board.split.rpartition('/')[2]}",
             "",
-            f"{len(board.clips)} clips of {board.split}, {board.clusters} object pairs. Means with 95 % intervals:",
+            f"{count(len(board.clips), 'clip')} of {board.split}, {count(board.clusters, 'object pair')}. Means with 95 % intervals:",
             "",
             *_value_lines(board, [index[key] for key in (model, *variants, *references, GROUND_TRUTH)], columns, names),
             "",

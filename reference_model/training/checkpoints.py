@@ -19,6 +19,7 @@ from pathlib import Path
 from hoibench.errors import Crash
 from hoibench.store.atomic import replace_folder
 from hoibench.store.verified_folder import CorruptFolder, FolderMetadata, read_metadata, write_metadata
+from hoibench.text import count
 from reference_model.training.distributed import Processes, is_lost_process
 from reference_model.training.engine import Engine, EngineName
 from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
@@ -126,7 +127,9 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, group: Processes) ->
     """
     processes = checkpoint.metadata.processes
     if processes != group.size:
-        difference = f"{checkpoint.folder} was written by {processes} processes, now there are {group.size}"
+        difference = (
+            f"{checkpoint.folder} was written by {count(processes, 'process', 'processes')}, now there are {group.size}"
+        )
         if engine.name == "zero3":
             raise ValueError(f"{difference}: ZeRO-3 cannot change their number, so start {processes} again")
         if group.is_main:

@@ -166,7 +166,7 @@ def open_stages(
         if cache is None:
             raise ValueError(
                 f"stage {stage.name} needs a cache of {height}x{width}, --cache has {', '.join(caches)}:"
-                f" run python -m reference_model.prepare --preset {preset} --size {height} {width} with the same other options"
+                f" run python -m reference_model.prepare --preset {preset} --size {height},{width} with the same other options"
             )
         sized = replace(launch.model, height=height, width=width)
         data.append(TrainingData(cache, sized, seed=launch.training.seed, fraction=stage.data_fraction))

@@ -22,7 +22,7 @@ from hoibench.store.locks import locked
 from hoibench.store.provenance import provenance
 from hoibench.store.records import Record
 from reference_model.config.changes import CompleteConfig
-from reference_model.loading.saved_model import METADATA_FILE
+from reference_model.loading.model_folder import METADATA_FILE
 from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
 

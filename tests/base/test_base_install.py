@@ -22,7 +22,7 @@ COMMANDS = [
     ["hoibench", "--version"],
     ["hoibench", "ls"],
     ["hoibench", "ls", "metrics"],
-    ["hoibench", "ls", "metrics", "--markdown"],
+    ["hoibench", "ls", "metrics", "--page"],
     ["hoibench", "weights", "ls"],
     ["hoibench", "ls", "metrics", "--self-test"],
     ["hoibench", "ls", "datasets"],

@@ -25,7 +25,7 @@ def left(root):
 
 def test_clear_deletes_generated_clips_and_nothing_else(root, capsys):
     assert main(["cache", "clear"]) == 0
-    assert capsys.readouterr().out == f"cleared 1 entries, 0.0 MB, from {root}\n"
+    assert capsys.readouterr().out == f"cleared 1 entry, 0.0 MB, from {root}\n"
     assert left(root) == ["Documents", "weights"]
     assert main(["cache", "clear", "weights"]) == 0
     assert left(root) == ["Documents"]

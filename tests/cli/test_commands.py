@@ -1,4 +1,4 @@
-"""Commands and their error messages."""
+"""Commands on a finished run, and lists of methods."""
 
 import json
 
@@ -57,33 +57,3 @@ def test_presets_and_settings_are_listed(capsys):
         "setting": "tuned.video", "type": "flag", "default": "True", "help": "Return a video.",
     }  # fmt: skip
     assert settings["syncmv4d.checkpoint"]["type"] == "path"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--method", "stll"], "unknown method 'stll': did you mean still"),
-        (["--method", "still", "--metrics", "rpe,chamfr"], "unknown metric 'chamfr': did you mean chamfer@2"),
-        (["--method", "still", "--split", "dmo"], "unknown split 'dmo': did you mean demo?"),
-        (["--method", "still", "--dataset", "synthtic"], "unknown data set 'synthtic': did you mean synthetic?"),
-        (["--method", "still", "--root", "nowhere"], "nowhere: no such folder"),
-        (["--method", "mine=nowhere"], "mine=nowhere: no such folder"),
-        (["--method", "tuned+pionts"], "unknown preset of tuned 'pionts': did you mean points?"),
-        (
-            ["--method", "tuned", "--set", "tuned.vido=false"],
-            "unknown setting of tuned+full 'vido': did you mean video?",
-        ),
-        (
-            ["--method", "tuned", "--method", "tuned_too", "--checkpoint", "."],
-            "fits tuned+full and tuned_too+full: use --set tuned+full.checkpoint=PATH",
-        ),
-        (["--adapter", "none.py:A"], "none.py:A: no such file"),
-        (["--config", "none.toml"], "none.toml: no such file"),
-        ([], "no method: give --method NAME"),
-    ],
-)
-def test_usage_errors_name_the_value_and_the_fix(tmp_path, monkeypatch, capsys, words, message):
-    monkeypatch.chdir(tmp_path)
-    assert run(["--dataset", "toy", *words]) == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())

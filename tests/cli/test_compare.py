@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import fake_runs
 import pandas as pd
@@ -73,7 +74,7 @@ def test_the_csv_has_the_paired_differences_of_all_pairs(runs, capsys):
 
 def test_the_same_pair_has_the_p_value_of_the_page_if_it_is_alone_in_its_class(runs, capsys):
     """SyncMV4D and SViMo are the two methods of their class."""
-    printed(capsys, "compare", "a:svimo", "a:syncmv4d", "--metric", "rpe@1", "--csv", "out.csv")
+    printed(capsys, "compare", "a:svimo", "a:syncmv4d", "--metrics", "rpe@1", "--csv", "out.csv")
     (line,) = pd.read_csv(runs / "out.csv").to_dict("records")
     (board,) = build_boards([read_run(runs / "a")], fake_runs.CARDS)
     (c,) = [n for n, column in enumerate(board.columns) if (column.card.id, column.region) == ("rpe@1", "full")]
@@ -89,10 +90,10 @@ def test_the_same_pair_has_the_p_value_of_the_page_if_it_is_alone_in_its_class(r
 
 
 def test_runs_are_compared_on_their_shared_clips(runs, capsys):
-    text = printed(capsys, "compare", "a:syncmv4d", "few:svimo", "--metric", "rpe@1")
+    text = printed(capsys, "compare", "a:syncmv4d", "few:svimo", "--metrics", "rpe@1")
     assert re.search(r"\b8/5\b", text)
     assert "Demonstration: not separated does not mean equal. 8 clips in 5 clusters" in text
-    text = printed(capsys, "compare", "a:syncmv4d", "b:syncmv4d", "--metric", "rpe@1")
+    text = printed(capsys, "compare", "a:syncmv4d", "b:syncmv4d", "--metrics", "rpe@1")
     assert "SyncMV4D (a)" in text and "SyncMV4D (b)" in text and "this pair only" in text
 
 
@@ -110,23 +111,24 @@ def test_latex_and_markdown_have_the_same_cells(runs, capsys):
 def test_a_file_that_cannot_be_written_is_refused_before_the_comparison(runs, capsys, flag, monkeypatch):
     monkeypatch.setattr("hoibench.results.comparison.compare_methods", None)
     text = error(capsys, "compare", "a:syncmv4d", "a:svimo", flag, "a/run.json/t")
-    assert text == f"error: {flag} a/run.json/t cannot be written (Not a directory): give a writable path\n"
+    place = Path("a/run.json").absolute()
+    assert text == f"error: {flag} a/run.json/t cannot be created, since {place} is a file: give a writable path\n"
 
 
 def test_hostile_names_stay_in_their_cells_and_a_pair_with_few_clusters_has_no_p(runs, capsys):
     name = "A | [red]b[/red] \\"
     methods = [replace(method, name=name) if method.id == "svimo" else method for method in fake_runs.METHODS[:2]]
     fake_runs.write_run(runs / "hostile", methods, metrics=METRICS, clips=8, instances=5)
-    text = printed(capsys, "compare", "hostile", "--metric", "rpe", "--markdown", "h.md")
+    text = printed(capsys, "compare", "hostile", "--metrics", "rpe", "--markdown", "h.md")
     header, _, line = (runs / "h.md").read_text().splitlines()
     assert len(re.findall(r"(?<!\\)\|", line)) == header.count("|") and "A \\| [red]b[/red]" in line
     assert name in text and re.search(r"\] +- +- +not separated", text)
 
 
 def test_power_says_how_many_clusters_and_clips(runs, capsys):
-    text = printed(capsys, "power", "a:syncmv4d", "a:frozen", "--metric", "rpe@1")
+    text = printed(capsys, "power", "a:syncmv4d", "a:frozen", "--metrics", "rpe@1")
     assert re.search(r"rpe@1 \(%\) +SyncMV4D +Frozen first frame +[\d.]+ +6 +12 +1\.00", text)
-    text = printed(capsys, "power", "a:syncmv4d", "a:svimo", "--metric", "rpe", "--difference", "0.2")
+    text = printed(capsys, "power", "a:syncmv4d", "a:svimo", "--metrics", "rpe", "--difference", "0.2")
     clusters, clips = map(int, re.search(r"SViMo +0\.2 +(\d+) +(\d+) ", text).groups())
     assert clusters > 6 and clips == 2 * clusters
 
@@ -134,10 +136,10 @@ def test_power_says_how_many_clusters_and_clips(runs, capsys):
 def test_several_metrics_are_chosen_and_power_names_those_that_it_leaves_out(runs, capsys):
     one = lambda row: None if (row["method"], row["metric"]) == ("svimo", "pi@1") else row  # noqa: E731
     fake_runs.write_run(runs / "half", fake_runs.METHODS[:2], metrics=METRICS, edit=one)
-    text = printed(capsys, "power", "half", "--difference", "1", "--metric", "rpe", "--metric", "pi")
+    text = printed(capsys, "power", "half", "--difference", "1", "--metrics", "rpe", "--metrics", "pi")
     assert "rpe@1 (%)" in text and "Left out, because not all of these methods have values: pi@1." in text
     assert "smoothness" not in text
-    text = printed(capsys, "compare", "half", "--metric", "pi")
+    text = printed(capsys, "compare", "half", "--metrics", "pi")
     assert re.search(r"SyncMV4D - +- \[-, -\] +- +- +no shared clips \(1\) +0/0", text)
 
 
@@ -149,7 +151,7 @@ def test_several_metrics_are_chosen_and_power_names_those_that_it_leaves_out(run
         (("compare", "a:nobody", "a:svimo"), "a has no method 'nobody'; it has .*svimo"),
         (("compare", "a:svimo"), "fewer than two methods to compare; name another run, or two rows as RUN:METHOD out of .*frozen"),
         (("compare", "a", "other"), "share no clips and cannot be compared .*name runs of the same split"),
-        (("compare", "a", "--metric", "no@1"), r"no column no@1 in region full \(regions: full\); columns that can be compared: .*rpe@1"),
+        (("compare", "a", "--metrics", "no@1"), r"no column no@1 in region full \(regions: full\); columns that can be compared: .*rpe@1"),
         (("power", "a", "--power", "80"), "--power 80: give a share between 0 and 1"),
         (("power", "a", "--difference", "0"), "--difference 0: give a difference above 0"),
     ],

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from hoibench.cli.exit_codes import to_exit_code
-from hoibench.cli.main import main
 from hoibench.cli.run import main as run
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -69,36 +68,3 @@ def test_a_shard_can_print_json(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run([*TOY, "--shard", "1/2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["page"] is None
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--out", "file"], "file is a file: give another --out"),
-        (["--out", "file/x"], "file/x cannot be created, since"),
-        (["--shard", "1/2", "--no-resume", "--out", "r"], "would also rename the other shards"),
-        (["--config", "list.json"], "expected an object"),
-        (["--config", "bytes.toml"], "bytes.toml"),
-        (["--out", "old"], "or give another --out, or --no-resume"),
-        (["--out", "torn"], "is not strict JSON"),
-    ],
-)
-def test_usage_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, words, message):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("")
-    (tmp_path / "list.json").write_text("[1, 2]")
-    (tmp_path / "bytes.toml").write_bytes(b"method = '\xff'")
-    for name, text in (("old", '{"schema": "hoibench/run@1"}'), ("torn", "{")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text(text)
-    assert run([*TOY[:-2], *words]) == 2
-    error_text = capsys.readouterr().err
-    assert message in error_text
-    assert "Traceback" not in error_text
-    assert error_text.removeprefix("loading\n").count("\n") == 1
-
-
-def test_merging_a_missing_folder_is_a_usage_error(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["merge", "nope"]) == 2
-    assert "nope is not the folder of a run" in capsys.readouterr().err

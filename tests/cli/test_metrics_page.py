@@ -1,4 +1,4 @@
-"""docs/metrics.md is what ``hoibench ls metrics --markdown`` prints, and has every built-in metric."""
+"""docs/metrics.md is what ``hoibench ls metrics --page`` prints, and has every built-in metric."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 def test_the_page_is_current():
     text = PAGE.read_text(encoding="utf-8")
-    assert text == built_in_page(), "run `hoibench ls metrics --markdown > docs/metrics.md`"
+    assert text == built_in_page(), "run `hoibench ls metrics --page > docs/metrics.md`"
 
 
 def test_the_page_has_each_metric_once_in_its_tables(capsys):
-    assert main(["ls", "metrics", "--markdown"]) == 0
+    assert main(["ls", "metrics", "--page"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for card in all_cards().values():
         id = card.id.replace("_", r"\_")
@@ -25,5 +25,5 @@ def test_the_page_has_each_metric_once_in_its_tables(capsys):
 
 
 def test_the_page_is_of_metrics_only(capsys):
-    assert main(["ls", "methods", "--markdown"]) == 2
-    assert "hoibench ls metrics --markdown" in capsys.readouterr().err
+    assert main(["ls", "methods", "--page"]) == 2
+    assert "hoibench ls metrics --page" in capsys.readouterr().err

@@ -56,6 +56,9 @@ def test_a_file_that_cannot_be_written_is_named_with_its_flag(tmp_path):
     (tmp_path / "file").write_text("kept")
     check_writable("--csv", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "kept"
-    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "file" / "t.csv", "Not a directory")):
-        with pytest.raises(ValueError, match=f"--csv {path} cannot be written .{reason}.: give a writable path"):
+    for path, reason in (
+        (tmp_path, "cannot be written .Is a directory."),
+        (tmp_path / "file" / "t.csv", f"cannot be created, since {tmp_path / 'file'} is a file"),
+    ):
+        with pytest.raises(ValueError, match=f"--csv {path} {reason}: give a writable path"):
             check_writable("--csv", path)

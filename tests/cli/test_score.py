@@ -29,13 +29,14 @@ def words(tmp_path):
 
 
 def shift_anchors(folder, pixels):
+    (folder / "prediction.json").unlink(missing_ok=True)  # which has the file's size
     arrays = read_npz(folder / "tracks.npz")
     write_npz(folder / "tracks.npz", arrays | {"anchors": arrays["anchors"] + np.float32(pixels)})
 
 
 def test_folders_are_scored(words, tmp_path, capsys):
     assert main([*words, "--out", str(tmp_path / "rows.parquet"), "--json"]) == 0
-    values = [json.loads(line)["rows"][0]["value"] for line in capsys.readouterr().out.splitlines()]
+    values = [clip["rows"][0]["value"] for clip in json.loads(capsys.readouterr().out)["clips"]]
     assert np.allclose(values, 10, atol=1e-4)
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2 * 3
 
@@ -45,11 +46,11 @@ def test_a_damaged_clip_fails_alone_and_its_rows_give_the_reason(words, tmp_path
     assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
     output = capsys.readouterr()
     assert "failed  clip_1" in output.err
-    assert "tracks.npz is not a complete npz file" in output.err
+    assert "tracks.npz is missing or does not have the size in prediction.json" in output.err
     assert "clip_0\n  rpe@2" in output.out
     rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
     assert rows.loc["clip_1", "status"] == "failed"
-    assert "tracks.npz is not a complete npz file" in rows.loc["clip_1", "reason"]
+    assert "tracks.npz is missing or does not have the size in prediction.json" in rows.loc["clip_1", "reason"]
     assert set(rows.loc["clip_0", "status"]) == {"ok"}
 
 
@@ -70,7 +71,7 @@ def test_a_mistyped_metric_is_reported_once_before_any_clip(words, tmp_path, cap
 
 @pytest.mark.parametrize(("out", "message"), [
     ("rows.xlsx", "rows.xlsx ends with .xlsx, expected .parquet or .csv"),
-    ("file/rows.csv", "file/rows.csv cannot be written (Not a directory): give a writable path"),
+    ("file/rows.csv", "file is a file: give a writable path"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_written_is_refused_before_any_clip(words, tmp_path, capsys, out, message):
     (tmp_path / "file").touch()
@@ -82,6 +83,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_clip(words, tmp_pat
 
 def test_a_prediction_of_another_length_fails(words, tmp_path, capsys):
     path = tmp_path / "pred" / "clip_0" / "tracks.npz"
+    path.with_name("prediction.json").unlink()
     arrays = read_npz(path)
     write_npz(path, arrays | {"tracks": arrays["tracks"][:, :-1]})
     assert main(words) == 3
@@ -109,3 +111,21 @@ def test_predictions_may_be_missing(words, tmp_path, capsys):
     shutil.rmtree(tmp_path / "pred" / "clip_0")
     assert main(words) == 3
     assert "failed  clip_0" in capsys.readouterr().err
+
+
+def test_predictions_per_seed_with_a_spec_are_scored(words, tmp_path, capsys):
+    pred = tmp_path / "pred"
+    for seed in (0, 2):
+        shutil.copytree(pred, pred / f"seed-{seed}", ignore=shutil.ignore_patterns("seed-*"))
+    shutil.rmtree(pred / "clip_0"), shutil.rmtree(pred / "clip_1"), shutil.rmtree(pred / "seed-2" / "clip_1")
+    spec = 'id = "mine"\noutputs = ["tracks"]\npairing = "anchor"\n'
+    (pred / "spec.toml").write_text(spec)
+    assert main([*words, "--out", str(tmp_path / "rows.csv"), "--json"]) == 3
+    clips = json.loads(capsys.readouterr().out)["clips"]
+    assert [(clip["clip"], clip["seed"]) for clip in clips] == [(f"clip_{i}", seed) for i in (0, 1) for seed in (0, 2)]
+    assert [clip["rows"][0]["status"] for clip in clips] == ["ok", "ok", "ok", "failed"]
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert set(rows.seed) == {0, 2} and set(rows[rows.status == "ok"].pairing) == {"anchor"}
+    (pred / "spec.toml").write_text(spec + 'scale = "shared"\n')
+    assert main(words) == 3
+    assert "says scale metric, " in capsys.readouterr().err

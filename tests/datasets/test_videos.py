@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from hoibench.datasets.videos import VideosDataset
+from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.plan import make_plan
+from hoibench.evaluation.preflight import preflight
 from hoibench.plugins import UnknownName
 from hoibench.video import VideoError, encode
 
@@ -183,6 +186,16 @@ def test_rates_agree_to_a_hundredth(root, fps, fits):
     else:
         with pytest.raises(VideoError, match=r"left\.mp4 has fps"):
             dataset.published_prediction("das", entry(dataset))
+
+
+def test_a_missing_view_is_found_before_a_run(root):
+    (root / "das/a/right.mp4").unlink()
+    dataset = VideosDataset.open(root)
+    plan = make_plan(RunConfig(dataset="videos", root=root, metrics="epipolar_error/xfeat"), dataset, "cpu")
+    (problem,) = preflight(plan, dataset).refusals(keep_going=False)
+    assert str(problem).startswith("published/das has 1 output that cannot be used: ") and "das/a/right.mp4" in str(
+        problem
+    )
 
 
 def test_a_missing_view_is_named_and_affects_no_other_clip(root):

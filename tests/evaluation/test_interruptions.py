@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -93,25 +94,42 @@ def test_a_second_process_on_a_run_is_refused(launch, tmp_path, uninterrupted):
     pd.testing.assert_frame_equal(table(tmp_path / "r"), uninterrupted)
 
 
-def test_a_full_disk_loses_nothing(launch, tmp_path, uninterrupted):
-    """A tmpfs too small for the run; grown, the same command goes on."""
+@pytest.fixture
+def small_disk(tmp_path):
+    """A tmpfs of 420 KiB, and a function that enlarges it."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=420k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no right to mount a tmpfs here")
-    try:
-        _, err = finish(launch(*PLAIN, "--out", str(disk / "r")), 1)
-        assert "no space left" in err
-        assert "give the same command again" in err
-        stored = {p: p.read_bytes() for p in files(disk / "r" / "predictions") if p.name == "prediction.json"}
-        assert stored
-        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        finish(launch(*PLAIN, "--out", str(disk / "r")), 0)
-        assert all(path.read_bytes() == data for path, data in stored.items())
-        pd.testing.assert_frame_equal(table(disk / "r"), uninterrupted)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    yield disk, partial(subprocess.run, ["mount", "-o", "remount,size=64m", str(disk)], check=True)
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_loses_nothing(launch, small_disk, uninterrupted):
+    """A disk too small for the run; enlarged, the same command goes on."""
+    disk, enlarge = small_disk
+    _, err = finish(launch(*PLAIN, "--out", str(disk / "r")), 1)
+    assert "no space left" in err
+    assert "give the same command again" in err
+    stored = {p: p.read_bytes() for p in files(disk / "r" / "predictions") if p.name == "prediction.json"}
+    assert stored
+    enlarge()
+    finish(launch(*PLAIN, "--out", str(disk / "r")), 0)
+    assert all(path.read_bytes() == data for path, data in stored.items())
+    pd.testing.assert_frame_equal(table(disk / "r"), uninterrupted)
+
+
+def test_a_log_that_fills_the_disk_stops_the_run_which_goes_on_later(launch, small_disk):
+    disk, enlarge = small_disk
+    flags = ("--method", "noisy", "--limit", "1", "--workers", "1", "--out", str(disk / "r"))
+    log = disk / "r" / "logs" / "noisy" / "seed-0" / "clip_1.log"
+    _, err = finish(launch(*flags), 1)
+    assert "no space left" in err
+    assert "step 39999" not in log.read_text()
+    enlarge()
+    finish(launch(*flags), 3)
+    assert log.read_text().endswith("clip_1: step 39999\na child's line\n")
 
 
 def test_a_timeout_or_a_dead_process_fails_only_its_unit(launch, tmp_path):

@@ -73,7 +73,7 @@ def test_methods_are_followed_by_their_frozen_self_rows(tmp_path):
 
 
 def test_no_method_is_an_error():
-    with pytest.raises(ValueError, match="--method NAME"):
+    with pytest.raises(ValueError, match="--method is missing"):
         plan(method=())
 
 

@@ -137,14 +137,15 @@ def test_missing_predictions_are_joined_and_count_as_failures(folder):
 def test_a_stored_prediction_that_cannot_be_used(stored, damage, message):
     damage(next(path for path in stored.iterdir() if path.is_dir()))
     (line,) = lines(find(method=(f"mine={stored}",)))
-    assert message in line and "predictions that cannot be used" in line
+    assert message in line and "cannot be used for " in line
+    assert line.endswith("; --max-failures 1 scores the others") == ("cannot be used for 1 of 2" in line)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"points": 41}, "tracks has shape (2, 6, 40, 3), expected (2, 6, 41, 3)"),
-        ({"views": 3}, "has 2 videos, expected one for each of the 3 views"),
+        ({"views": 3}, "has 2 videos, expected one for each of 3 views"),
         ({"size": (32, 64)}, "has 6 frames of 32x48, expected 6 of 32x64"),
         ({"frames": 7}, "has 6 frames of 32x48, expected 7 of 32x48"),
     ],
@@ -161,7 +162,7 @@ def test_a_stored_prediction_of_another_shape(stored, change, message):
     assert message in line
 
 
-def test_a_disk_that_is_too_small(monkeypatch):
+def test_a_disk_that_is_too_small(folder, monkeypatch):
     grid = Grid(views=3, frames=10, size=(4, 6), points=5)
     most = 16 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))  # 2 clips, 8 rows each
     for free, refused, warned in ((most, 0, 0), (most - 1, 0, 1), (int(most * 0.04) - 1, 1, 0)):
@@ -169,6 +170,10 @@ def test_a_disk_that_is_too_small(monkeypatch):
         findings = find(grid=grid)
         assert (len(findings.problems), len(findings.warnings)) == (refused, warned)
         assert all(f"has {free} bytes free" in str(p) for p in (*findings.problems, *findings.warnings))
+    run_toy(folder / "r", limit=2, metrics="rpe")
+    monkeypatch.setattr(preflight_module, "free_bytes", lambda _: 0)
+    done = find(grid=grid, out="r")
+    assert (done.problems, done.warnings) == ((), ()), "nothing is left to store"
 
 
 def test_missing_weights_of_metrics_are_warnings():

@@ -80,6 +80,9 @@ def test_an_adapter_is_imported_in_a_process_of_its_own(adapter, capfd, monkeypa
     adapter.write_text(f"{HOSTILE}\n1 / 0\n{ADAPTER}")
     with pytest.raises(ValueError, match="ZeroDivisionError: division by zero.*\nIt printed:"):
         adapter_spec("grey.py:Grey")
+    adapter.write_text(f"raise KeyboardInterrupt('no GPU')\n{ADAPTER}")
+    with pytest.raises(ValueError, match="--adapter grey.py:Grey: KeyboardInterrupt: no GPU"):
+        adapter_spec("grey.py:Grey")
     adapter.write_text(f"print('here')\nimport time\ntime.sleep(600)\n{ADAPTER}")
     monkeypatch.setattr(registry, "IMPORT_SECONDS", 3)
     with pytest.raises(
@@ -179,6 +182,7 @@ def test_files_next_to_an_adapter_can_be_imported(adapter, monkeypatch):
         ),
         ("from hoibench.clip import nothing", "cannot be imported (ImportError: cannot import name 'nothing'"),
         ("1 / 0", "cannot be imported (ZeroDivisionError: division by zero)"),
+        ("import sys; sys.exit('no GPU')", "cannot be imported (SystemExit: no GPU)"),
         ("import broken_sibling", "cannot be imported (SyntaxError: "),
     ],
 )
@@ -187,7 +191,7 @@ def test_an_adapter_that_cannot_be_imported_is_named(adapter, text, message):
     (adapter.parent / "broken_sibling.py").write_text("def")
     adapter.write_text(f"{text}\n{ADAPTER}")
     before = set(sys.modules)
-    with pytest.raises(ValueError, match=re.escape(f"{adapter} {message}")):
+    with pytest.raises(ValueError, match=re.escape(f"{adapter} {message}") + r".* \(grey\.py:1\)$"):
         adapter_spec(f"{adapter}:Grey")
     assert not [name for name in set(sys.modules) - before if "adapter" in name]
 

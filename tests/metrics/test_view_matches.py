@@ -12,7 +12,7 @@ from hoibench.metrics.epipolar import DEFAULT_MAGSAC, GIM_MAGSAC, fundamental_ma
 from hoibench.metrics.epipolar_error import measure_error, measure_share
 from hoibench.metrics.matching_pixels import measure_counts, measure_moving, measure_paper, measure_ratio
 from hoibench.metrics.measurement import NotApplicable, Undefined
-from hoibench.metrics.view_matches import is_on_mask, match_views, true_total
+from hoibench.metrics.view_matches import is_on_mask, match_case, match_views, true_total
 
 
 class Counting(Sift):
@@ -291,3 +291,14 @@ def test_a_total_of_the_truth_is_computed_once_per_clip(build_case, build_video)
     assert calls == 3 * [True] + 3 * [False]
     assert true_total(build_case(video), matcher, "full", "n", count) is None
     assert true_total(build_case(video, masks=masks, truth=video), matcher, "fg", "n", count) is None
+
+
+def test_a_prediction_that_equals_the_truth_takes_the_matches_of_the_truth(build_case, build_video):
+    video, masks = build_video()
+    memo, matcher = {}, Counting()
+    settings = {"truth": video, "truth_masks": masks, "clip_memo": memo}
+    true_total(build_case(video[::-1], **settings), matcher, "fg", "n", lambda pair, *_: pair.raw)
+    described = len(matcher.images)
+    found = match_case(build_case(video, **settings), matcher, "fg", masks)
+    assert len(matcher.images) == described > 0
+    assert [pair.raw for pair in found] == [pair.raw for pair in match_views(video, Counting(), masks)]

@@ -4,6 +4,8 @@ import dataclasses
 import importlib.metadata
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,10 +18,12 @@ from hoibench.methods.registry import installed_specs, load_method
 from hoibench.store import sha256_json
 from reference_model import method as method_module
 from reference_model.config import PRESETS
-from reference_model.loading.saved_model import METADATA_FILE, load_model, save_model
+from reference_model.loading.model_folder import METADATA_FILE
+from reference_model.loading.saved_model import load_model, save_model
 from reference_model.method import SHIPPED, SyncMV4DMethod, read_spec, wan_folder
 
 REQUEST = small_request()
+LOAD_MODEL = "reference_model.loading.saved_model.load_model"
 
 
 def load(folder, preset="custom", settings=(), **runtime):
@@ -200,11 +204,11 @@ def test_fields_that_make_a_checkpoint_another_preset(nano_like, tmp_path, table
     ],
 )
 def test_fields_in_which_a_checkpoint_may_differ_from_its_preset(nano_like, tmp_path, monkeypatch, table, name, value):
-    monkeypatch.setattr(method_module, "load_model", lambda *_: None)
+    monkeypatch.setattr(LOAD_MODEL, lambda *_: None)
     load(edited(nano_like, tmp_path / "other", table, name, value), preset="nano")
 
 
-def test_preflight_finds_what_keeps_the_model_from_loading(small_model_folder, tmp_path):
+def test_preflight_finds_what_keeps_the_model_from_loading(small_model_folder, tmp_path, monkeypatch):
     def find(folder, preset):
         entrant = Entrant(read_spec(), preset, {"checkpoint": folder})
         return [str(problem) for problem in SyncMV4DMethod.preflight(entrant, Runtime())]
@@ -216,6 +220,15 @@ def test_preflight_finds_what_keeps_the_model_from_loading(small_model_folder, t
     shutil.copytree(small_model_folder, bare, ignore=shutil.ignore_patterns("vae"))
     (line,) = find(bare, "custom")
     assert "vae" in line
+    monkeypatch.setattr(method_module, "find_spec", lambda name: None if name in ("diffusers", "ftfy") else name)
+    assert find(small_model_folder, "custom") == ["diffusers, ftfy are not installed: pip install 'hoibench[model]'"]
+
+
+def test_preflight_needs_no_slow_import():
+    script = (
+        "import sys, reference_model.method; print([name for name in ('torch', 'diffusers') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_parts_are_read_from_the_weights_folder(small_model_folder, wan_folder, tmp_path):
@@ -241,7 +254,7 @@ def test_out_of_memory_says_what_to_lower(small_model_folder, method, monkeypatc
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(method_module, "load_model" if stage == "load" else "generate", full)
+    monkeypatch.setattr(LOAD_MODEL if stage == "load" else "reference_model.generation.generate.generate", full)
     with pytest.raises(torch.OutOfMemoryError, match="out of memory on cpu: use --precision bf16 or --workers 1"):
         load(small_model_folder) if stage == "load" else method.generate(REQUEST)
 
@@ -250,7 +263,7 @@ def test_out_of_memory_in_half_precision_does_not_suggest_it(small_model_folder,
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(method_module, "load_model", full)
+    monkeypatch.setattr(LOAD_MODEL, full)
     with pytest.raises(torch.OutOfMemoryError, match="out of memory on cpu: use --workers 1, or a checkpoint of"):
         load(small_model_folder, precision="bf16")
 

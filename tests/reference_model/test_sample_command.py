@@ -15,7 +15,7 @@ from hoibench.methods.registry import folder_spec
 from hoibench.predictions import is_complete, read_prediction
 from hoibench.store import sha256_json
 from hoibench.video import probe
-from reference_model.loading.saved_model import METADATA_FILE
+from reference_model.loading.model_folder import METADATA_FILE
 from reference_model.method import read_spec
 from reference_model.sample import main
 
@@ -117,7 +117,7 @@ def no_model(monkeypatch):
     def load(*_):
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr("reference_model.method.load_model", load)
+    monkeypatch.setattr("reference_model.loading.saved_model.load_model", load)
 
 
 @pytest.mark.usefixtures("no_model")

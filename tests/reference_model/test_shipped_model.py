@@ -16,7 +16,8 @@ from hoibench.results.run_record import RunRecord
 from hoibench.store import sampled_digest, sha256_file
 from reference_model.config import preset
 from reference_model.evaluate import MODEL, SPLITS, VARIANTS
-from reference_model.loading.saved_model import CHECKPOINTS, load_model, read_config_and_digest
+from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
+from reference_model.loading.saved_model import load_model
 
 MICRO = CHECKPOINTS / "micro"
 MAX_BYTES = 14_000_000

@@ -79,17 +79,17 @@ def test_the_page_shows_failed_and_no_digit_beside_it(failed, tmp_path):
 def test_the_terminal_shows_failed_in_tables_and_comparisons(failed, monkeypatch, capsys):
     monkeypatch.setattr("hoibench.metric_card.all_cards", lambda: CARDS)
     monkeypatch.setenv("COLUMNS", "200")
-    assert main(["show", str(failed), "--method", "svimo", "--metric", "rpe"]) == 0
+    assert main(["show", str(failed), "--method", "svimo", "--metrics", "rpe"]) == 0
     printed = capsys.readouterr().out
     assert "failed: KeyError" in printed and not re.search(r"\b100\b", printed)
-    assert main(["compare", str(failed), "--metric", "rpe", "--csv", str(failed / "out.csv")]) == 0
+    assert main(["compare", str(failed), "--metrics", "rpe", "--csv", str(failed / "out.csv")]) == 0
     printed = capsys.readouterr().out
     (line,) = pd.read_csv(failed / "out.csv").to_dict("records")
     assert (
         line["clips"] == 0 and line["mean_first"] != line["mean_first"] and line["mean_second"] != line["mean_second"]
     )
-    assert "SViMo: no value, failed 0/6: KeyError: 'prompt'" in printed
-    assert main(["power", str(failed), "--metric", "rpe"]) == 2
+    assert "SViMo: no value, failed 0/6: KeyError: 'prompt'" in printed and "SViMo (failed 0/6) -" in printed
+    assert main(["power", str(failed), "--metrics", "rpe"]) == 2
     assert "has values of all of SViMo, SyncMV4D" in capsys.readouterr().err
     (board,) = build_boards([read_run(failed)], CARDS)
     (n,) = [n for n, c in enumerate(board.columns) if c.card.id == "rpe@1"]

@@ -42,7 +42,7 @@ def test_the_terminal_names_method_clips_stage_reason_output_and_log(capsys):
     print_failures(Console(), Outcome(Path("/runs/x"), 12, 6, tuple(found), 0, is_shard=False), Path("x"))
     printed = capsys.readouterr().out
     assert printed.startswith(
-        "mine failed at generate on clips 1 of 6: a\n  KeyError: 'prompt' (adapter.py:42)\n"
+        "mine failed on 1 of 6 clips (a), stage generate\n  KeyError: 'prompt' (adapter.py:42)\n"
         "  | [red]2\n  | 3\n  | 4\n  | 5\n  | 6\n  log: x/logs/mine/seed-0/a.log\nm0 failed"
     )
     assert "m8 failed" in printed and printed.endswith("and 1 more in x/run.json\n")

@@ -179,7 +179,9 @@ def test_a_failure_leaves_nothing_behind(root, error):
     assert list(root.iterdir()) == []
 
 
-def test_a_full_disk_names_the_variable(root):
+def test_a_full_disk_names_the_variable(root, monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(root))
+
     def fail(folder):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -188,9 +190,12 @@ def test_a_full_disk_names_the_variable(root):
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_an_unwritable_cache_names_the_variable(root):
+def test_an_unwritable_cache_names_the_variable_and_another_folder_does_not(root, monkeypatch):
     root.write_text("a file where the folder should be")
-    with pytest.raises(WriteError, match="HOIBENCH_CACHE"):
+    with pytest.raises(WriteError, match="choose a writable folder$"):
+        ensure_folder(root / "clip", fill)
+    monkeypatch.setenv("HOIBENCH_CACHE", str(root.parent))
+    with pytest.raises(WriteError, match="set HOIBENCH_CACHE to another folder$"):
         ensure_folder(root / "clip", fill)
 
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from reference_model.loading.saved_model import CHECKPOINTS
+from reference_model.loading.model_folder import CHECKPOINTS
 from reference_model.prepare import main as prepare
 from reference_model.train import main as train
 from reference_model.training.config import launch_file

@@ -42,6 +42,16 @@ def write_end_file():
     (_folder / "end").touch()
 
 
+def describe_process(job):
+    return {
+        "folder": os.getcwd(),
+        "set later": os.environ.get("SET_LATER"),
+        "threads": len(os.listdir("/proc/self/task")),
+        "ignores SIGINT": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        "imported": "decimal" in sys.modules,
+    }
+
+
 def sleep_long():
     time.sleep(600)
 
@@ -71,7 +81,7 @@ def count_threads(_):
 def leave_processes(end):
     """Start processes that do not end by themselves, write a file for each into the folder, named by its kind and id, and end as told."""
     record("worker", os.getpid())
-    for _ in range(20):
+    for _ in range(50):
         record("child", subprocess.Popen(["/bin/sleep", "600"]).pid)
     record("session", subprocess.Popen(["/bin/sleep", "600"], start_new_session=True).pid)
     if pid := os.fork():
@@ -133,6 +143,12 @@ def print_everywhere(end):
 def print_lines(count):
     for number in range(count):
         print(f"line {number}")
+
+
+def print_twice():
+    print("one")
+    time.sleep(0.1)
+    print("two")
 
 
 def close_stdout(folder):

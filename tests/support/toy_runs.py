@@ -23,6 +23,9 @@ class RecordingListener:
     def on_report(self, report):
         self.reports.append(report)
 
+    def on_line(self, label, line):
+        pass
+
 
 def run_toy(out, device="cpu", **settings):
     settings = {"dataset": "toy", "method": ("still",), "metrics": "rpe,chamfer", "executor": "inline"} | settings

@@ -32,7 +32,7 @@ def test_weights_are_listed_fetched_and_found(wanted, server, tmp_path, capsys):
     (listed,) = json.loads(capsys.readouterr().out)
     assert listed == wanted.to_json() | {"path": path}
     server.pages.clear()
-    assert main(["weights", "fetch", "toy", "--to", str(tmp_path / "other")]) == 1
+    assert main(["weights", "fetch", "toy", "--out", str(tmp_path / "other")]) == 1
     error = capsys.readouterr().err
     assert "404" in error and "Traceback" not in error
 

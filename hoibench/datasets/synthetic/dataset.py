@@ -18,6 +18,7 @@ from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
 from hoibench.store.atomic import ensure_folder, find_folder_problem, free_bytes
 from hoibench.store.cache_dir import cache_dir
+from hoibench.text import count
 
 POINTS = 256
 """K, the number of tracked points."""
@@ -75,7 +76,7 @@ class SyntheticDataset(Dataset):
         if not missing:
             return
         folder = clips_folder(self._root)
-        fix = f"{missing} clips are to be generated there; choose another folder by HOIBENCH_CACHE or --root"
+        fix = f"{count(missing, 'clip')} to be generated there; choose another folder by HOIBENCH_CACHE or --root"
         if reason := find_folder_problem(folder):
             yield Problem(str(folder), "", reason, "", fix)
         elif (free := free_bytes(folder)) < missing * CLIP_BYTES:

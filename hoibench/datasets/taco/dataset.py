@@ -21,6 +21,7 @@ from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 from hoibench.store.atomic import find_folder_problem
+from hoibench.text import count
 
 PAD = "+pad"
 """Suffix of the name of a split that includes short recordings."""
@@ -74,7 +75,7 @@ class TacoDataset(Dataset):
             prepared = PreparedClips(source.out)
             missing = sum(not prepared.has(self._line(entry)) for entry in entries)
             if missing:
-                fix = f"{missing} clips are to be prepared there: set HOIBENCH_CACHE to a writable folder"
+                fix = f"{count(missing, 'clip')} to be prepared there: set HOIBENCH_CACHE to a writable folder"
                 yield Problem(str(source.out), "", reason, "", fix)
 
     def load(self, entry: ClipEntry) -> Clip:

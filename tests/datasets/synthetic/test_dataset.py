@@ -56,6 +56,23 @@ def test_a_clip_is_generated_once_after_a_message(tmp_path, monkeypatch):
     np.testing.assert_array_equal(first.tracks.world, second.tracks.world)
 
 
+def test_preflight_finds_that_missing_clips_cannot_be_generated(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    dataset = SyntheticDataset(tmp_path / "file")
+    entries = dataset.manifest("val").entries[:1]
+    (problem,) = dataset.preflight(entries)
+    assert str(problem).startswith(
+        f"{clips_folder(tmp_path / 'file')} cannot be created, since {tmp_path}/file is a file: 1 clip to"
+    )
+    dataset = SyntheticDataset(tmp_path)
+    assert list(dataset.preflight(entries)) == list(tmp_path.glob("*/")) == []
+    monkeypatch.setattr("hoibench.datasets.synthetic.dataset.free_bytes", lambda folder: 9)
+    (problem,) = dataset.preflight(entries)
+    assert "has 9 bytes free, expected about" in str(problem)
+    dataset._clip_folder(entries[0]).mkdir(parents=True)
+    assert list(dataset.preflight(entries)) == []
+
+
 def test_splits_and_their_alias():
     dataset = SyntheticDataset.open(None)
     assert dataset.default_split in dataset.splits()

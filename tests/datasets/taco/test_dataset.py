@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import clip_set_id
 from hoibench.datasets.registry import open_dataset
 from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING
+from hoibench.datasets.taco.dataset import TacoDataset
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE
 from hoibench.evaluation.request import build_request
@@ -99,6 +101,16 @@ def test_a_clip_is_prepared_when_first_loaded(taco, tmp_path, monkeypatch):
     assert messages == [f"preparing {KEY}"]
     assert np.array_equal(first.tracks.visible, again.tracks.visible)
     assert np.array_equal(first.video, again.video)
+
+
+def test_preflight_finds_that_missing_clips_cannot_be_prepared(download, folder):
+    entries = download.manifest("test").entries
+    assert list(download.preflight(entries)) == list(folder.preflight(entries)) == []
+    source = replace(download.source, out=Path(__file__))
+    (problem,) = TacoDataset(source).preflight(entries)
+    assert (
+        str(problem) == f"{source.out} is a file: 1 clip to be prepared there: set HOIBENCH_CACHE to a writable folder"
+    )
 
 
 def test_short_recordings_are_left_out_or_padded(tmp_path):

@@ -40,7 +40,7 @@ def small(monkeypatch):
 
 def test_options_replace_the_presets_values(small, info_output):
     output = json.loads(
-        info_output("--preset", "nano", "--views", "2", "--size", "64", "96", "--frames", "9", "--gpus", "4", "--json")
+        info_output("--preset", "nano", "--views", "2", "--size", "64,96", "--frames", "9", "--gpus", "4", "--json")
     )
     config, gpus = small[0]
     assert config.dpa.views == 2
@@ -124,10 +124,10 @@ def test_fields_are_listed_with_their_sources(name, info_output):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--size", "481", "704"], "height is 481: expected a multiple of 32, such as 480 or 512"),
-        (["--size", "480", "700"], "width is 700: expected a multiple of 32, such as 672 or 704"),
+        (["--size", "481,704"], "height is 481: expected a multiple of 32, such as 480 or 512"),
+        (["--size", "480,700"], "width is 700: expected a multiple of 32, such as 672 or 704"),
         (
-            ["--size", "1000000", "1000000"],
+            ["--size", "1000000,1000000"],
             "3 views of 49 frames of 1000000 x 1000000 pixels: expected at most 10,000,000,000 pixels in total",
         ),
         (["--frames", "50"], "50 frames: expected 4 n + 1, such as 49 or 53"),
@@ -150,7 +150,7 @@ def test_usage_errors_are_one_sentence(arguments, message, capsys):
 
 
 def test_the_module_runs_as_a_command():
-    command = [sys.executable, "-m", "reference_model.info", "--size", "481", "704"]
+    command = [sys.executable, "-m", "reference_model.info", "--size", "481,704"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "error: height is 481: expected a multiple of 32, such as 480 or 512\n"

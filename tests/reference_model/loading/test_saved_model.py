@@ -13,15 +13,10 @@ from hoibench.store import sha256_json
 from hoibench.store.records import parse_record
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.config import FlowConfig, preset
-from reference_model.loading import saved_model
+from reference_model.loading import model_folder
 from reference_model.loading.folder import WAN_PARTS
-from reference_model.loading.saved_model import (
-    METADATA_FILE,
-    ModelMetadata,
-    load_model,
-    read_config_and_digest,
-    save_model,
-)
+from reference_model.loading.model_folder import METADATA_FILE, ModelMetadata, read_config_and_digest
+from reference_model.loading.saved_model import load_model, save_model
 from reference_model.model import SyncMV4D
 
 NANO = preset("nano")
@@ -194,7 +189,7 @@ def test_truncated_and_missing_files(copy, tmp_path):
 
 @pytest.mark.parametrize("name", [METADATA_FILE, "mjd/diffusion_pytorch_model.safetensors", "vae/config.json"])
 def test_the_fix_for_a_model_that_is_part_of_hoibench_is_to_reinstall(copy, monkeypatch, name):
-    monkeypatch.setattr(saved_model, "CHECKPOINTS", copy.parent)
+    monkeypatch.setattr(model_folder, "CHECKPOINTS", copy.parent)
     (copy / name).unlink()
     with pytest.raises((ValueError, FileNotFoundError), match=r"is part of hoibench: reinstall hoibench$"):
         load_model(copy)

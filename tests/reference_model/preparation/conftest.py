@@ -20,10 +20,10 @@ SIZE = (64, 96)
 @pytest.fixture(scope="session")
 def arguments(wan_folder, train_root) -> list[str]:
     """The command line that prepares one clip; append --out."""
-    size = [str(length) for length in SIZE]
+    size = ",".join(map(str, SIZE))
     return [
         "--preset", "nano", "--wan", str(wan_folder), "--dataset", "synthetic", "--root", str(train_root),
-        "--limit", "1", "--size", *size, "--device", "cpu",
+        "--limit", "1", "--size", size, "--device", "cpu",
     ]  # fmt: skip
 
 

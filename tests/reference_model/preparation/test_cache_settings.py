@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_named(arguments, tmp_path, monkeypat
     monkeypatch.setattr(Path, "mkdir", closed)
     assert main([*arguments, "--out", str(out)]) == 2
     error = capsys.readouterr().err
-    assert f"error: cannot write {out} (Closed): choose a writable folder with --out" in error
+    assert f"error: cannot write {out} (Closed): choose a writable folder" in error
 
 
 def test_the_help_names_the_presets(capsys):

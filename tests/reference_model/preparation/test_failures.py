@@ -252,7 +252,7 @@ def test_a_missing_part_is_named_in_one_sentence(arguments, wan_folder, tmp_path
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        (["--size", "100", "96"], "height is 100: expected a multiple of 32, such as 96 or 128"),
+        (["--size", "100,96"], "height is 100: expected a multiple of 32, such as 96 or 128"),
         (["--preset", "wan22_5b"], "clips of synthetic have 25 frames, preset wan22_5b takes 49: give --preset nano"),
         (["--preset", "nanno"], "there is no preset 'nanno': expected one of wan22_5b, nano"),
         (["--limit", "0"], "--limit is 0, expected at least 1"),

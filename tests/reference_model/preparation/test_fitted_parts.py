@@ -21,7 +21,7 @@ MICRO = preset("micro")
 @pytest.fixture(scope="module")
 def options(train_root):
     return [
-        "--preset", "micro", "--dataset", "synthetic", "--root", str(train_root), "--limit", "1", "--size", "64", "96",
+        "--preset", "micro", "--dataset", "synthetic", "--root", str(train_root), "--limit", "1", "--size", "64,96",
         "--device", "cpu",
     ]  # fmt: skip
 

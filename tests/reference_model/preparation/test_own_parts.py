@@ -31,7 +31,7 @@ size = [64, 96]
 def without_wan(train_root):
     """The options of ``arguments`` without --wan."""
     return [
-        "--preset", "nano", "--dataset", "synthetic", "--root", str(train_root), "--limit", "1", "--size", "64", "96",
+        "--preset", "nano", "--dataset", "synthetic", "--root", str(train_root), "--limit", "1", "--size", "64,96",
         "--device", "cpu",
     ]  # fmt: skip
 

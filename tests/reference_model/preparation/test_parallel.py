@@ -19,7 +19,7 @@ from reference_model.prepare import main
 @pytest.mark.slow
 def test_two_processes_generate_and_encode_the_clips_of_one(train_root, contents, tmp_path, capsys):
     """Also those that the autoencoder is fitted to."""
-    options = ["--preset", "micro", "--dataset", "synthetic", "--limit", "2", "--size", "64", "96", "--json"]
+    options = ["--preset", "micro", "--dataset", "synthetic", "--limit", "2", "--size", "64,96", "--json"]
     written = []
     for processes in ("1", "2"):
         root, out = shutil.copytree(train_root, tmp_path / f"root-{processes}"), tmp_path / f"cache-{processes}"

@@ -13,6 +13,7 @@ from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.download import HANDS, OBJECT_ROLES, TacoSequence, find_mesh
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side, read_hand
 from hoibench.datasets.taco.objects import count_pose_rows, read_mesh, read_poses
+from hoibench.text import count
 
 
 def check_annotations(context: DiagnosticContext) -> Iterator[Check]:
@@ -31,7 +32,7 @@ def _pose_files(context: DiagnosticContext) -> Check:
             tool, target = (sequence.find_object_pose(role)[1] for role in OBJECT_ROLES)
             rows = count_pose_rows(tool), count_pose_rows(target)
             if rows[0] != rows[1]:
-                found.add(tool, f"has {rows[0]} rows, {target.name} {rows[1]}", expected="equal numbers")
+                found.add(tool, f"has {count(rows[0], 'row')}, {target.name} {rows[1]}", expected="equal numbers")
     return found.to_check(
         "poses",
         "object poses are missing, damaged or of different lengths",
@@ -75,7 +76,9 @@ def _add_gaps(gaps: Findings, file: Path, values: Array) -> None:
     """Add one problem of ``file`` to ``gaps`` if rows of ``values`` (N,) are NaN, i.e. were not recorded; it counts once per such row."""
     rows = np.flatnonzero(np.isnan(values))
     if rows.size:
-        gaps.add(file, f"lacks {rows.size} of {len(values)} rows, the first is {rows[0]}", times=int(rows.size))
+        gaps.add(
+            file, f"lacks {rows.size} of {count(len(values), 'row')}, the first is {rows[0]}", times=int(rows.size)
+        )
 
 
 def _hand_files(context: DiagnosticContext) -> Iterator[Check]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from hoibench.datasets.taco.doctor.calibration_reviews import CalibrationReview, read_reviews
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
@@ -13,6 +10,7 @@ from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.download import INFO_FILE, read_hand_model
 from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_kind
 from hoibench.problems import Problem
+from hoibench.store.atomic import find_folder_problem, free_bytes
 
 _LEAST_FREE = 1 << 30
 
@@ -62,21 +60,9 @@ def _calibration_reviews(context: DiagnosticContext) -> Check:
 
 
 def _cache(context: DiagnosticContext) -> Check:
-    folder = context.cache
-    while not folder.exists():
-        folder = folder.parent
     fix = "free space on that disk, or set HOIBENCH_CACHE to a writable folder"
-    if not _is_writable(folder):
-        return Check("cache", f"{context.cache} is not writable", "problem", 1, fix=fix)
-    free = shutil.disk_usage(folder).free
+    if reason := find_folder_problem(context.cache):
+        return Check("cache", f"{context.cache} {reason}", "problem", 1, fix=fix)
+    free = free_bytes(context.cache)
     title = f"{context.cache} is writable, with {free / 1e9:.1f} GB free"
     return Check("cache", title, "ok" if free >= _LEAST_FREE else "warning", 1, fix="" if free >= _LEAST_FREE else fix)
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        # Permissions alone do not reveal a read-only file system.
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False

@@ -14,6 +14,7 @@ from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, downl
 from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, SOURCE_FPS, Recipe, choose_window
 from hoibench.datasets.taco.rig import rig
 from hoibench.problems import Problem
+from hoibench.text import count
 
 
 def check_presence(context: DiagnosticContext) -> Iterator[Check]:
@@ -104,7 +105,7 @@ def _sequences(context: DiagnosticContext) -> Check:
         missing_counts = sorted(listing.sequences.keys() - keys)
         if missing_counts and keys:  # a missing folder is reported by the check of folders
             total = len(listing.sequences)
-            lack = f"lacks {len(missing_counts)} of {total} sequences, the first is {missing_counts[0]}"
+            lack = f"lacks {len(missing_counts)} of {count(total, 'sequence')}, the first is {missing_counts[0]}"
             found.add(name, lack, times=len(missing_counts))
     return found.to_check(
         "sequences",
@@ -152,7 +153,7 @@ def _clips(context: DiagnosticContext) -> Check:
         _missing_zip(context, name, clips, missing_sources.pop(name, 0)) for name, clips in missing_counts.most_common()
     ]
     problems += [_missing_zip(context, name, 0, clips) for name, clips in missing_sources.most_common()]
-    title = f"{possible} of {total} clips of the split can be prepared"
+    title = f"{possible} of {count(total, 'clip')} of the split can be prepared"
     if not problems:
         return Check("split", title, "ok", total)
     # Partial downloads are normal; only one without any clip is a problem.
@@ -186,7 +187,7 @@ def _has(context: DiagnosticContext, key: str, zip_name: str) -> bool:
 
 def _missing_zip(context: DiagnosticContext, zip_name: str, clips: int, sources: int) -> Problem:
     """Return the problem of a zip whose files are missing: ``clips`` clips need them, and ``sources`` clips need them as source view."""
-    where = [f"in {clips} of {len(context.lines)} clips"] if clips else []
+    where = [f"in {clips} of {count(len(context.lines), 'clip')}"] if clips else []
     where += [f"as the source of video-to-video methods in {sources}"] if sources else []
     folder, _, serial = zip_name.partition("/")
     existing = context.listing.cameras[folder].get(serial) if serial else context.listing.keys[folder]
@@ -201,7 +202,7 @@ def _lengths(context: DiagnosticContext) -> Check:
     for key in wanted:
         rows = context.frame_counts[key]
         if choose_window(rows, SOURCE_FPS).valid < FRAMES:
-            found.add(key, f"has {rows} frames")
+            found.add(key, f"has {count(rows, 'frame')}")
     least = next(n for n in range(1, 10_000) if choose_window(n, SOURCE_FPS).valid == FRAMES)
     return found.to_check(
         "length",

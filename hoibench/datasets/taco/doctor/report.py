@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from hoibench.problems import Problem
+from hoibench.text import count
 
 CheckStatus = Literal["problem", "warning", "ok", "skipped"]
 
@@ -134,7 +135,7 @@ def format_diagnosis(diagnosis: Diagnosis) -> str:
 
 
 def _inventory(inventory: Inventory) -> Iterator[str]:
-    names = {f"{inventory.sequences} sequences": "", **{f"  {n}": f"{c}" for n, c in inventory.modalities.items()}}
+    names = {count(inventory.sequences, "sequence"): "", **{f"  {n}": f"{c}" for n, c in inventory.modalities.items()}}
     yield from _columns(list(names.items()))
     serials = sorted({serial for cameras in inventory.cameras.values() for serial in cameras})
     if serials:
