@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fake_upstream import complete, make_tree
-from toy_runs import headline_rows
+from toy_runs import headline_rows, run_toy
 from upstream_requests import load, make_request
 
 ANCHORS = np.tile(np.array([[10.0, 8.0], [23.5, 15.5], [60.0, 3.0]], np.float32), (2, 1, 1))
@@ -33,25 +33,14 @@ def test_the_preset_for_its_own_protocol_states_its_alignment(tree, tmp_path):
     assert load(tree, tmp_path, "points-scale_shift").generate(make_request()).scale == "scale_shift"
 
 
-def test_its_rows_are_never_ranked_together(tree, tmp_path, launch):
+@pytest.mark.usefixtures("toy")
+def test_its_rows_are_never_ranked_together(tree, tmp_path, monkeypatch):
     complete(tree, tmp_path / "hub")
-    words = []
-    for key in ("motioncrafter+tracks", "motioncrafter+points-scale_shift"):
-        settings = tree.settings | {"accept_terms": "true"}
-        words += ["--method", key, *(w for k, v in settings.items() for w in ("--set", f"{key}.{k}={v}"))]
-    process = launch(
-        *words,
-        "--limit",
-        "1",
-        "--metrics",
-        "rpe",
-        "--out",
-        "r",
-        env={"HF_HUB_CACHE": str(tmp_path / "hub")},
-        merge_stderr=True,
-    )
-    printed, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, printed
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    entrants = ("motioncrafter+tracks", "motioncrafter+points-scale_shift")
+    settings = (tree.settings | {"accept_terms": "true"}).items()
+    given = tuple(f"{entrant}.{key}={value}" for entrant in entrants for key, value in settings)
+    run_toy(tmp_path / "r", limit=1, method=entrants, set=given, metrics="rpe")
     rows = headline_rows(tmp_path / "r").loc["motioncrafter"].set_index("preset")
     assert rows.loc[["tracks", "points-scale_shift"], ["status", "pairing", "alignment"]].to_numpy().tolist() == [
         ["ok", "query", "per_view"],
