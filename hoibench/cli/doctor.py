@@ -130,7 +130,7 @@ def format_diagnosis(found: Diagnosis) -> str:
         ("terms", found.terms if not any(found.terms in problem for problem in found.problems) else None),
         ("install", found.environment),
         ("GPU", found.gpu_mb and f"{found.gpu_mb} MiB"),
-        *(("missing", problem) for problem in found.problems),
+        *(("problem", problem) for problem in found.problems),
         ("", "" if found.problems else "ready"),
     ]
     return "\n".join([f"{found.method}: {found.title}", *(_format_row(name, text) for name, text in rows if text)])

@@ -148,6 +148,6 @@ def _how_to_get(file: NeededFile, *, gated: bool = False) -> str:
     steps = [" ".join(filter(None, (file.note, url)))] if file.note or url else []
     if file.hub and (gated or file.gated):
         steps.append(f"accept its terms at https://huggingface.co/{file.hub}; hf auth login")
-    if file.hub:
+    if file.hub and not (file.path and file.note):
         steps.append(f"hf download {file.hub}")
-    return "; ".join(steps)
+    return "; ".join(step.removesuffix(".") for step in steps)

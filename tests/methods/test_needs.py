@@ -81,8 +81,8 @@ def test_a_missing_file_is_named_with_how_to_get_it(tree):
     fix = "is missing: download it from https://example.org/model.ckpt"
     assert needs(tree.settings, files=(file,)) == [f"{tree.path}/weights/model.ckpt {fix}"]
     assert needs(files=(file,)) == [f"weights/model.ckpt {fix}"]
-    noted = file.model_copy(update={"note": "Ask the authors."})
-    assert needs(files=(noted,)) == ["weights/model.ckpt is missing: Ask the authors. (https://example.org/model.ckpt)"]
+    noted = file.model_copy(update={"note": "Ask the authors"})
+    assert needs(files=(noted,)) == ["weights/model.ckpt is missing: Ask the authors (https://example.org/model.ckpt)"]
 
 
 class HuggingFace(BaseHTTPRequestHandler):
