@@ -76,5 +76,5 @@ def test_points_and_scales_come_back_and_the_floor_is_printed(tmp_path, train_ro
             error = np.linalg.norm(tracks.xyz[v, n, seen] * SCALES[v] - maps[v][n, row, column], axis=-1)
             assert error.max() < 1e-3
 
-    assert main(["show", str(tmp_path / "r"), "--method", "geometrycrafter", "--metric", "rpe"]) == 0
+    assert main(["show", str(tmp_path / "r"), "--method", "geometrycrafter", "--metrics", "rpe"]) == 0
     assert re.search(r"floor of the pairing: \S+ % \(the truth itself", capsys.readouterr().out)
