@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
-from fork_server import fork_run
 from requests_for_models import small_request
 
 from baselines.wan22.adapter import Wan22, load_pipeline
+from hoibench.cli.run import main as run
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Runtime
@@ -74,14 +74,14 @@ def pixels(request):
     return torch.from_numpy(request.views[0].image.copy()).permute(2, 0, 1)[None, :, None] / 127.5 - 1
 
 
-def test_from_the_command_line_to_rows(wan_folder, tmp_path):
+@pytest.mark.timeout(900)  # 20 s of one core, which may be shared
+def test_from_the_command_line_to_rows(wan_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     words = "--dataset synthetic --limit 1 --seed 0 --seed 1 --metrics dynamic_degree/dis --device cpu --out r --json"
     values = {"checkpoint": wan_folder, "steps": 1, "min_gpu_mb": 0}
     settings = [word for key, value in values.items() for word in ("--set", f"wan22.{key}={value}")]
-    command = ["-m", "hoibench.run", "--method", "wan22", *settings, *words.split()]
-    done = fork_run(command, imports="preimport_run", cwd=tmp_path, timeout=280)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["failures"] == []
+    assert run(["--method", "wan22", *settings, *words.split(), "--executor", "inline"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["failures"] == []
     digests = set()
     for seed in (0, 1):
         (folder,) = (tmp_path / "r" / "predictions" / "wan22" / f"seed-{seed}").iterdir()
