@@ -94,6 +94,11 @@ def test_no_resume_starts_again_whatever_the_folder_has(folder):
     (line,) = lines(find(out="r", limit=2))
     assert "cannot be resumed" in line and "clip_set_id" in line
     assert lines(find(out="r", limit=2, resume=False)) == []
+    mine = missing_weights(folder / "a")
+    for unit in (folder / "r" / "predictions" / "still").rglob("clip_*"):
+        shutil.copytree(unit, folder / "r" / "predictions" / "mine" / "seed-0" / unit.name)
+    (line,) = lines(find(out="r", limit=1, adapter=(mine,), resume=False))
+    assert line.startswith("mine cannot start: w.bin is missing"), "its stored predictions are not used"
 
 
 @pytest.fixture
