@@ -9,12 +9,13 @@ from hoibench.datasets.base import Dataset
 from hoibench.evaluation.build_run_record import RunRefused, check_resumable, lock_path, record_name
 from hoibench.evaluation.config import parse_max_failures
 from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.plan_problems import find_out_problems
 from hoibench.evaluation.stored_predictions import find_unusable_predictions
 from hoibench.methods.method import Runtime
 from hoibench.methods.preflight import find_start_problems
 from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
-from hoibench.store.atomic import find_folder_problem, free_bytes
+from hoibench.store.atomic import free_bytes
 from hoibench.store.locks import locked
 from hoibench.weights import WeightsDamaged, WeightsMissing, find_weights
 
@@ -98,8 +99,8 @@ def max_bytes(units: int, dataset: Dataset) -> int | None:
 
 def _check_run_folder(plan: Plan) -> list[Problem]:
     out, flag = plan.out, f"--out {plan.out}"
-    if reason := find_folder_problem(out):
-        return [Problem(flag, "", reason, "", "give another --out")]
+    if problems := find_out_problems(out):
+        return problems
     lock_file = lock_path(out, record_name(plan).removesuffix(".json"))
     if lock_file.is_file():
         with locked(lock_file, wait=False) as is_free:

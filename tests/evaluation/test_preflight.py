@@ -246,15 +246,17 @@ def test_keep_going_runs_the_others_and_records_the_reason(folder, capsys):
 def test_every_wrong_name_is_listed_at_once(folder, capsys):
     words = ["--dataset", "toy", "--method", "stil", "--method", "tuned+ful", "--method", "tuned_too", "--limit", "0"]
     words += ["--metrics", "rpx,chamfer,epipola", "--split", "demi", "--adapter", "none.py:A", "--set", "tuned_too.x=1"]
+    (folder / "file").touch()
+    words += ["--out", "file"]
     assert main([*words, "--json"]) == 2
     problems = json.loads(capsys.readouterr().out)["problems"]
     for start in (
         "--limit is 0", "--metrics rpx: unknown metric", "--metrics epipola: unknown metric", "--split demi: unknown split",
         "--adapter none.py:A: no such file", "--method stil: unknown method", "--method tuned+ful: unknown preset",
-        "--set tuned_too.x=1: unknown setting",
+        "--set tuned_too.x=1: unknown setting", "--out file is a file",
     ):  # fmt: skip
         assert sum(problem.startswith(start) for problem in problems) == 1, start
-    assert len(problems) == 8
+    assert len(problems) == 9
 
 
 def test_a_method_that_cannot_be_loaded_stops_a_run_of_several(folder):
