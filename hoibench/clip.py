@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hoibench.text import count
+
 Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
 
@@ -319,8 +321,8 @@ class Prediction:
         if bad.any():
             v, n, k = (int(i[0]) for i in np.nonzero(bad))
             raise ValueError(
-                f"tracks have NaN, infinity or coordinates over {MAX_COORDINATE:g} at {int(bad.sum())} points, "
-                f"the first at view {v}, frame {n}, point {k}; set these points to false in `valid`"
+                f"tracks have NaN, infinity or coordinates over {MAX_COORDINATE:g} at {count(int(bad.sum()), 'point')}, "
+                f"the first at view {v}, frame {n}, point {k}; set them to false in `valid`"
             )
 
 

@@ -18,6 +18,7 @@ from pool_tasks import (
     count_threads,
     exit_soon,
     fail_to_start,
+    fork_and_return,
     interrupt,
     leave_processes,
     raise_unsendable,
@@ -276,6 +277,11 @@ def wait_until(condition):
 def test_an_interrupt_in_a_call_is_an_error_of_the_call(tmp_path):
     with pytest.raises(RuntimeError, match="^KeyboardInterrupt: from a method"):
         list(pool(tmp_path).results(interrupt, ["a"]))
+
+
+def test_a_fork_that_comes_out_of_its_call_ends(tmp_path):
+    results = dict(pool(tmp_path).results(fork_and_return, ["a", "b"]))
+    assert results["a"] == results["b"]
 
 
 def test_an_error_that_cannot_be_sent_keeps_its_type_and_message(tmp_path):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from hoibench.results.board import Board
 
+_LEAST_WIDTH = 60
+"""Columns of a terminal from which on there is a table."""
+
 
 @dataclass(frozen=True)
 class Compare:
@@ -96,7 +99,7 @@ def read_board(names: Sequence[str], command: str) -> Board:
 
 
 def print_table(title: str, rows: pd.DataFrame) -> None:
-    """Print a table of texts on the terminal."""
+    """Print a table of texts on the terminal; on a narrow one, each row as lines ``NAME: TEXT``."""
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows.columns:
         table.add_column(name, overflow="fold")
@@ -105,7 +108,12 @@ def print_table(title: str, rows: pd.DataFrame) -> None:
     console = Console(emoji=False)
     if not console.is_terminal:
         console = Console(width=240, emoji=False)
-    console.print(table, highlight=False)
+    if console.width >= _LEAST_WIDTH:
+        console.print(table, highlight=False)
+        return
+    console.print(Text(title, "italic"))
+    for cells in rows.to_dict("records"):
+        console.print(Text("\n".join(f"{name}: {text}" for name, text in cells.items())), end="\n\n")
 
 
 def few_clusters_note(board: Board) -> str:

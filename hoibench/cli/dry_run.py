@@ -9,7 +9,7 @@ from typing import Any
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.preflight import Findings, max_bytes
-from hoibench.predictions import is_complete, read_prediction_record
+from hoibench.predictions import read_prediction_record
 from hoibench.store.atomic import free_bytes
 from hoibench.weights import WeightsDamaged, WeightsMissing, find_weights
 
@@ -31,8 +31,9 @@ def estimate(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     ``seconds_left`` covers only generating.  ``max_bytes`` is the uncompressed size of all videos and tracks; point maps and masks, whose
     size only the method knows, are not included.  ``weights`` has each file's path, or None if it is missing or damaged.
     """
-    folders = [unit.prediction_folder(plan.out) for unit in plan.units]
-    seconds = [read_prediction_record(folder).seconds or 0.0 for folder in folders if is_complete(folder)]
+    left = set(plan.units_left)
+    done = [unit.prediction_folder(plan.out) for unit in plan.units if unit not in left]
+    seconds = [read_prediction_record(folder).seconds or 0.0 for folder in done]
     seconds_per_unit = sum(seconds) / len(seconds) if seconds else None
     return {
         "out": str(plan.out),
@@ -44,10 +45,10 @@ def estimate(plan: Plan, dataset: Dataset) -> dict[str, Any]:
         "clips_left_out": list(plan.manifest.exclusion_summary),
         "methods": [entrant.key for entrant in plan.entrants],
         "metrics": [card.id for card in plan.cards],
-        "units": len(folders),
-        "units_done": len(seconds),
+        "units": len(plan.units),
+        "units_done": len(done),
         "seconds_per_unit": seconds_per_unit,
-        "seconds_left": None if seconds_per_unit is None else (len(folders) - len(seconds)) * seconds_per_unit,
+        "seconds_left": None if seconds_per_unit is None else len(left) * seconds_per_unit,
         "max_bytes": max_bytes(len(plan.units), dataset),
         "free_bytes": free_bytes(plan.out),
         "methods_with_points_or_masks": [e.key for e in plan.entrants if {"points", "masks"} & set(e.spec.outputs)],
@@ -76,7 +77,7 @@ def format_facts(facts: dict[str, Any]) -> str:
         *(f"           left out, {exclusion}" for exclusion in facts["clips_left_out"]),
         f"methods    {', '.join(facts['methods'])}",
         f"metrics    {', '.join(facts['metrics'])}",
-        f"units      {facts['units']}, {facts['units_done']} already have a prediction",
+        f"units      {facts['units']}, of which {facts['units_done']} done before",
         f"time       {_format_time(facts)}",
         f"disk       {_format_disk(facts)}; {facts['free_bytes'] / 1e9:.1f} GB free",
     ]

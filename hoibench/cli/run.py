@@ -122,6 +122,8 @@ def _load(config: RunConfig, display: RunDisplay) -> tuple[Plan, Dataset, Findin
     from hoibench.evaluation.preflight import preflight
 
     print_message = partial(display.print, style="dim")
+    if config.adapter:
+        display.on_progress(Progress("loading", detail=f"importing {', '.join(config.adapter)}"))
     plan, dataset = _plan(config, print_message)
     if not config.dry_run and (modules := plan.modules_of_workers):
         start_preloading(modules)

@@ -18,7 +18,7 @@ from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import load_method
 from hoibench.plugins import find_source_file
 from hoibench.predictions import decode_prediction, is_complete, write_prediction
-from hoibench.processes import send
+from hoibench.processes import end_forks, send
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Generator:
         spec, times = self.entrant.spec, StageTimes("generate", unit.key)
         send("generating")
         start = time.monotonic()
-        with times.step("sample"):
+        with times.step("sample"), end_forks():
             prediction = method.generate(request)
         seconds = round(time.monotonic() - start, 3)
         if not isinstance(prediction, Prediction):

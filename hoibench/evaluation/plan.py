@@ -22,7 +22,7 @@ from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.plugins import UnknownName, is_built_in
-from hoibench.predictions import has_seed_folders
+from hoibench.predictions import has_seed_folders, is_complete
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.run_record import RunRecord, seeds_on_clip
 from hoibench.store import sha256_json
@@ -121,6 +121,13 @@ class Plan:
     def hash(self) -> str:
         """The hash of ``identity``."""
         return sha256_json(self.identity)
+
+    @property
+    def units_left(self) -> tuple[Unit, ...]:
+        """The units without a stored prediction; with --no-resume, which starts again, all."""
+        if not self.config.resume:
+            return self.units
+        return tuple(unit for unit in self.units if not is_complete(unit.prediction_folder(self.out)))
 
     @property
     def modules_of_workers(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.base import Dataset
@@ -15,6 +16,7 @@ from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import select_cards
 from hoibench.problems import Problem, ProblemsFound
+from hoibench.store.atomic import find_folder_problem
 
 
 def find_plan_problems(config: RunConfig, dataset: Dataset | None) -> list[Problem]:
@@ -25,6 +27,7 @@ def find_plan_problems(config: RunConfig, dataset: Dataset | None) -> list[Probl
         dataset: its data set; None, if it cannot be opened, leaves out split and methods.
     """
     found = find_config_problems(config)
+    found += find_out_problems(config.out) if config.out is not None else []
     for name in config.metric_names:
         found += _try(f"--metrics {name}", select_cards, (name,))
     if dataset is not None:
@@ -35,6 +38,12 @@ def find_plan_problems(config: RunConfig, dataset: Dataset | None) -> list[Probl
     if dataset is not None:
         found += _find_method_problems(config, dataset, adapters)
     return found
+
+
+def find_out_problems(out: Path) -> list[Problem]:
+    """Return a problem if the files of a run cannot be written into a folder."""
+    reason = find_folder_problem(out)
+    return [Problem(f"--out {out}", "", reason, "", "give another --out")] if reason else []
 
 
 def _find_method_problems(config: RunConfig, dataset: Dataset, adapters: list[Spec]) -> list[Problem]:

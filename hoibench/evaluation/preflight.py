@@ -9,13 +9,13 @@ from hoibench.datasets.base import Dataset
 from hoibench.evaluation.build_run_record import RunRefused, check_resumable, lock_path, record_name
 from hoibench.evaluation.config import parse_max_failures
 from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.plan_problems import find_out_problems
 from hoibench.evaluation.stored_predictions import find_unusable_predictions
 from hoibench.methods.method import Runtime
 from hoibench.methods.preflight import find_start_problems
-from hoibench.predictions import is_complete
 from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
-from hoibench.store.atomic import find_folder_problem, free_bytes
+from hoibench.store.atomic import free_bytes
 from hoibench.store.locks import locked
 from hoibench.weights import WeightsDamaged, WeightsMissing, find_weights
 
@@ -65,7 +65,7 @@ def preflight(plan: Plan, dataset: Dataset, on_message: MessageCallback | None =
     """
     problems = [*_check_run_folder(plan), *dataset.preflight(plan.entries)]
     warnings = _join_missing(_check_weights({name for card in plan.cards for name in card.weights}, plan))
-    left = [unit for unit in plan.units if not is_complete(unit.prediction_folder(plan.out))]
+    left = plan.units_left
     most = max_bytes(len(left), dataset)
     if problem := _check_disk(plan, most, MIN_DISK_SHARE):
         problems.append(problem)
@@ -75,7 +75,7 @@ def preflight(plan: Plan, dataset: Dataset, on_message: MessageCallback | None =
         key: tuple(Problem(key, "", "cannot start", "", text) for text in texts)
         for key, texts in _check_methods(plan, {unit.entrant for unit in left}, on_message).items()
     }
-    unusable = find_unusable_predictions(plan, dataset)
+    unusable = find_unusable_predictions(plan, dataset, left)
     number = sum(found.count for found in unusable.values())
     if number > parse_max_failures(plan.config.max_failures, len(plan.units)):
         has_others = number < sum(unit.entrant in unusable for unit in plan.units)
@@ -99,8 +99,8 @@ def max_bytes(units: int, dataset: Dataset) -> int | None:
 
 def _check_run_folder(plan: Plan) -> list[Problem]:
     out, flag = plan.out, f"--out {plan.out}"
-    if reason := find_folder_problem(out):
-        return [Problem(flag, "", reason, "", "give another --out")]
+    if problems := find_out_problems(out):
+        return problems
     lock_file = lock_path(out, record_name(plan).removesuffix(".json"))
     if lock_file.is_file():
         with locked(lock_file, wait=False) as is_free:

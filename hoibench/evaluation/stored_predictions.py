@@ -20,7 +20,6 @@ from hoibench.predictions import (
     find_damaged_files,
     find_prediction,
     has_seed_folders,
-    is_complete,
     read_prediction,
     read_prediction_record,
 )
@@ -41,12 +40,11 @@ class UnusablePredictions:
     problems: tuple[Problem, ...]
 
 
-def find_unusable_predictions(plan: Plan, dataset: Dataset) -> dict[str, UnusablePredictions]:
-    """Return the missing and damaged predictions by the entrant's key, for those with any; only headers of files are read."""
+def find_unusable_predictions(plan: Plan, dataset: Dataset, left: Sequence[Unit]) -> dict[str, UnusablePredictions]:
+    """Return the missing and damaged predictions of the units that are left, by the entrant's key, for those with any; only headers are read."""
     found = {}
     for entrant in plan.entrants:
-        units = [unit for unit in plan.units if unit.entrant == entrant.key]
-        units = [unit for unit in units if not is_complete(unit.prediction_folder(plan.out))]
+        units = [unit for unit in left if unit.entrant == entrant.key]
         if entrant.spec.folder is not None:
             unusable = _check_folder(entrant.spec, entrant.spec.folder, units, dataset)
         elif entrant.spec.kind == "published":

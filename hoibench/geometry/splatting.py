@@ -20,6 +20,7 @@ from hoibench.geometry.arrays import (
     namespace,
     to_numpy,
 )
+from hoibench.text import count
 
 DEPTH_TOLERANCE = 0.02
 """Points at most this share of their depth behind another may be on the same surface."""
@@ -182,5 +183,5 @@ def raise_if_any_point(problem: str, bad: Any) -> None:
     if bad.any():
         frame, point = divmod(int(flatnonzero(bad)[0]), bad.shape[1])
         raise ValueError(
-            f"{problem} at {int(bad.sum())} points, the first at frame {frame}, point {point}: set these points to false in `visible`"
+            f"{problem} at {count(int(bad.sum()), 'point')}, the first at frame {frame}, point {point}: set them to false in `visible`"
         )

@@ -4,7 +4,7 @@ from hoibench.processes.messages import MessageHandler, handle_messages, send
 from hoibench.processes.output_log import OnLine, OutputLog
 from hoibench.processes.pool import TaskPool
 from hoibench.processes.preloading import start_preloading
-from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash, call_once
+from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash, call_once, end_forks
 
 __all__ = [
     "MessageHandler",
@@ -15,6 +15,7 @@ __all__ = [
     "Worker",
     "WorkerCrash",
     "call_once",
+    "end_forks",
     "handle_messages",
     "send",
     "start_preloading",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -242,9 +243,22 @@ def run_calls(connection: Connection, start: bytes, writer: Connection | None) -
                 if start_error is not None:
                     raise start_error
                 function, arguments = pickle.loads(call)  # noqa: S301  (from our own process)
-                answer("result", function(*arguments))
+                with end_forks():
+                    result = function(*arguments)
+                answer("result", result)
             except BaseException as error:
                 answer("error", _sendable(error))
+
+
+@contextmanager
+def end_forks() -> Iterator[None]:
+    """End every process that the block has forked and that leaves the block, where it would go on as if it were this process."""
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != process:
+            os._exit(1)
 
 
 def _next_call(connection: Connection) -> bytes:

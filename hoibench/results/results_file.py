@@ -84,7 +84,9 @@ def read_headlines(path: Path) -> pd.DataFrame:
 
 def _read(path: Path, null_columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; `hoibench merge RUN` writes it from a run's scores")
+        raise FileNotFoundError(
+            f"{path} does not exist; an interrupted run writes it when its command is given again, `hoibench merge RUN` from its scores"
+        )
     try:
         _check_schema(path, pq.read_schema(path))
         table = pq.read_table(path, schema=SCHEMA, filters=_all_null(null_columns))

@@ -8,6 +8,7 @@ import fake_runs
 import pandas as pd
 import pytest
 
+from hoibench.cli.compare import print_table
 from hoibench.cli.main import main
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
@@ -87,6 +88,19 @@ def test_the_same_pair_has_the_p_value_of_the_page_if_it_is_alone_in_its_class(r
     assert test.p == line["p"]
     (separable,) = [s.separable for s in standings if s.to_leader is test]
     assert separable == pytest.approx(line["separable"])
+
+
+def test_a_narrow_terminal_has_a_line_for_each_cell(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for rich
+    monkeypatch.setenv("TERM", "xterm")
+    cells = {"metric": "rpe@2 (%)", "first": "mine 26.1", "second": "yours 7"}
+    for columns, text in (
+        (40, "the title\nmetric: rpe@2 (%)\nfirst: mine 26.1\nsecond: yours 7\n\n"),
+        (60, "rpe@2 (%)   mine 26.1   yours 7"),
+    ):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        print_table("the title", pd.DataFrame([cells]))
+        assert text in re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
 
 
 def test_runs_are_compared_on_their_shared_clips(runs, capsys):

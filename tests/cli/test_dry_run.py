@@ -9,6 +9,7 @@ from hoibench.cli import dry_run
 from hoibench.cli.run import main as run
 from hoibench.datasets.base import Grid
 from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation import plan as plans
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.plan import make_plan
 
@@ -110,6 +111,6 @@ def test_a_run_that_cannot_be_resumed_is_a_problem(capsys):
 
 def test_each_prediction_is_checked_once(estimate, monkeypatch):
     looked = []
-    monkeypatch.setattr(dry_run, "is_complete", lambda folder: looked.append(folder))
+    monkeypatch.setattr(plans, "is_complete", lambda folder: looked.append(folder))
     estimate()
     assert len(looked) == len(set(looked)) == 2

@@ -94,6 +94,11 @@ def test_no_resume_starts_again_whatever_the_folder_has(folder):
     (line,) = lines(find(out="r", limit=2))
     assert "cannot be resumed" in line and "clip_set_id" in line
     assert lines(find(out="r", limit=2, resume=False)) == []
+    mine = missing_weights(folder / "a")
+    for unit in (folder / "r" / "predictions" / "still").rglob("clip_*"):
+        shutil.copytree(unit, folder / "r" / "predictions" / "mine" / "seed-0" / unit.name)
+    (line,) = lines(find(out="r", limit=1, adapter=(mine,), resume=False))
+    assert line.startswith("mine cannot start: w.bin is missing"), "its stored predictions are not used"
 
 
 @pytest.fixture
@@ -244,15 +249,17 @@ def test_keep_going_runs_the_others_and_records_the_reason(folder, capsys):
 def test_every_wrong_name_is_listed_at_once(folder, capsys):
     words = ["--dataset", "toy", "--method", "stil", "--method", "tuned+ful", "--method", "tuned_too", "--limit", "0"]
     words += ["--metrics", "rpx,chamfer,epipola", "--split", "demi", "--adapter", "none.py:A", "--set", "tuned_too.x=1"]
+    (folder / "file").touch()
+    words += ["--out", "file"]
     assert main([*words, "--json"]) == 2
     problems = json.loads(capsys.readouterr().out)["problems"]
     for start in (
         "--limit is 0", "--metrics rpx: unknown metric", "--metrics epipola: unknown metric", "--split demi: unknown split",
         "--adapter none.py:A: no such file", "--method stil: unknown method", "--method tuned+ful: unknown preset",
-        "--set tuned_too.x=1: unknown setting",
+        "--set tuned_too.x=1: unknown setting", "--out file is a file",
     ):  # fmt: skip
         assert sum(problem.startswith(start) for problem in problems) == 1, start
-    assert len(problems) == 8
+    assert len(problems) == 9
 
 
 def test_a_method_that_cannot_be_loaded_stops_a_run_of_several(folder):

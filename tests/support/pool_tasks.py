@@ -103,6 +103,13 @@ def leave_processes(end):
         time.sleep(600)
 
 
+def fork_and_return(_):
+    """Return the id of this process, and in a fork of it, which comes first, the fork's."""
+    if fork := os.fork():
+        os.waitpid(fork, 0)
+    return os.getpid()
+
+
 def record(kind, pid):
     (_folder / f"{kind}-{pid}").touch()
 

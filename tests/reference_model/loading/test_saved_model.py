@@ -98,7 +98,7 @@ def test_large_parts_are_not_copied(model, wan_folder, tmp_path):
     assert {path.name for path in (tmp_path / "model").iterdir()} == {METADATA_FILE, "mjd", "dpa"}
     assert load_model(tmp_path / "model", wan_folder).config == CONFIG
     with pytest.raises(
-        FileNotFoundError, match="model has no vae: give a copy of Wan2.2.* by --weights .* or .* copy its folder again"
+        FileNotFoundError, match="model has no vae: give a copy of Wan2.2.* by --weights.* or .* copy its folder again"
     ):
         load_model(tmp_path / "model")
     with pytest.raises(FileNotFoundError, match="neither .*model nor .*none has vae"):

@@ -135,8 +135,9 @@ def test_a_damaged_entry_is_renamed_and_created_again(root, sequence, parsed, ca
     assert "renamed to 20230927_027-left_hand.damaged" in caplog.text
 
 
-def test_an_unwritable_cache_gives_one_warning(root, sequence, parsed, caplog):
-    root.write_text("a file where the folder should be")
+def test_an_unwritable_cache_gives_one_warning(root, sequence, parsed, caplog, monkeypatch):
+    root.write_text("a file where a folder should be")
+    monkeypatch.setenv("HOIBENCH_CACHE", str(root / "cache"))
     poses = write(sequence)
     for _ in range(3):
         np.testing.assert_array_equal(read_hand(sequence, "left").theta, poses)
