@@ -56,9 +56,9 @@ class VideoToPoints(UpstreamMethod):
         """Return the point maps on the clip's pixels, with what ``describe`` says of each view as provenance."""
         geometries = read_geometries(requests, results, folder)
         frame_map = self.map_frames(request.size)
-        maps = [frame_map.maps_to_source(first_frames(points, request.frames)) for _, points in geometries]
+        kept = (first_frames(points, request.frames).astype(np.float16) for _, points in geometries)
         return Prediction(
-            points=np.stack(maps).astype(np.float16),
+            points=np.stack([frame_map.maps_to_source(points) for points in kept]),
             scale=self.spec.scale,
             provenance={"views": [self.describe(geometry) for geometry, _ in geometries]},
         )

@@ -112,13 +112,13 @@ def _check_models(files: Iterable[NeededFile]) -> Iterator[Problem]:
                 status = _request_access(file.hub)
             except OSError as error:
                 unreachable = f"{_endpoint()} cannot be reached: {getattr(error, 'reason', error)}"
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        gated = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        if gated:
             found += " and needs a login"
         elif status == HTTPStatus.NOT_FOUND:
             found += f" nor at {_endpoint()}"
         elif status is None:
             found += f" ({unreachable})"
-        gated = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
         yield Problem(file.hub, "", found, "", _how_to_get(file, gated=gated))
 
 
@@ -146,7 +146,7 @@ def _how_to_get(file: NeededFile, *, gated: bool = False) -> str:
     """Return what to do to get a file or a model."""
     url = f"({file.url})" if file.note and file.url else file.url and f"download it from {file.url}"
     steps = [" ".join(filter(None, (file.note, url)))] if file.note or url else []
-    if file.hub and (gated or file.gated):
+    if gated:
         steps.append(f"accept its terms at https://huggingface.co/{file.hub}; hf auth login")
     if file.hub and not (file.path and file.note):
         steps.append(f"hf download {file.hub}")

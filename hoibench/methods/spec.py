@@ -123,14 +123,12 @@ class NeededFile(Record):
         path: its path in the upstream tree; empty for a model that upstream code reads from its Hugging Face cache.
         hub: the id of a Hugging Face model, ``OWNER/NAME``, or empty.
         url: the page to download it from, if it has no ``hub``.
-        gated: whether its terms must be accepted on the Hugging Face page before it can be downloaded.
         note: what else must be known to get it, in one sentence.
     """
 
     path: Text = ""
     hub: Text = ""
     url: Text = ""
-    gated: bool = False
     note: Text = ""
 
 

@@ -101,7 +101,11 @@ class UpstreamMethod(Method):
             self._run_worker(folder)
         response = read_response(folder)
         results = [_find_result(each.id, response) for each in requests]
-        prediction = self.read_outputs(request, requests, results, folder)
+        try:
+            prediction = self.read_outputs(request, requests, results, folder)
+        except Exception:
+            (folder / RESPONSE_FILE).unlink()  # wrong files are not used again
+            raise
         facts = response.model_dump(mode="json", exclude={"results"})
         facts["seconds"] = {result.id: result.seconds for result in results}
         upstream = self.settings.get("upstream")

@@ -85,23 +85,6 @@ class FrameMap:
         top, left, height, width = self.box
         return resize_intrinsics(crop_intrinsics(K, top, left), (height, width), self.native)
 
-    def to_native_pixels(self, uv: Array) -> Array:
-        """Return pixels (..., 2) of the clip's pictures as pixels of the method's."""
-        start, scale = self._affine()
-        pixels: Array = (uv - start + 0.5) * scale - 0.5
-        return pixels
-
-    def to_source_pixels(self, uv: Array) -> Array:
-        """Return pixels (..., 2) of the method's pictures as pixels of the clip's."""
-        start, scale = self._affine()
-        pixels: Array = (uv + 0.5) / scale - 0.5 + start
-        return pixels
-
-    def _affine(self) -> tuple[Array, Array]:
-        """Return the (2,) first pixel (left, top) of the box, and the (2,) factors from box to native picture."""
-        top, left, height, width = self.box
-        return np.array([left, top]), np.array([self.native[1] / width, self.native[0] / height])
-
     def _overlap(self) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return the rows and columns that picture and box share, as slices of the picture and of the box."""
         picture, inside = [], []

@@ -80,6 +80,17 @@ def test_results_of_a_failed_call_are_used_again_where_the_request_is_the_same(m
     assert called_views(tree) == ["0", "1", "1", "0", "1"], "the pictures are others"
 
 
+def test_wrong_files_are_not_used_again(make_method, tree, monkeypatch):
+    request = make_request()
+    request = replace(request, source_videos=request.source_videos[:1])
+    monkeypatch.setenv("FAKE_MODE", "nan")
+    with pytest.raises(ValueError, match=r"view-0.npz: points has NaN"):
+        make_method().generate(request)
+    monkeypatch.delenv("FAKE_MODE")
+    assert np.isfinite(make_method().generate(request).points).all()
+    assert called_views(tree) == ["0", "0"]
+
+
 def called_views(tree):
     return [call["argv"][4][-5] for call in tree.calls()]
 

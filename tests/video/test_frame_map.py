@@ -17,6 +17,13 @@ frame_maps = st.builds(
 )
 
 
+def to_native_pixels(frame_map, uv):
+    """Pixels of the clip's pictures as pixels of the method's: the outer edges of box and native picture coincide."""
+    top, left, height, width = frame_map.box
+    h, w = frame_map.native
+    return (uv - [left, top] + 0.5) * [w / width, h / height] - 0.5
+
+
 @settings(max_examples=60, deadline=None)
 @given(frame_maps)
 def test_each_pixel_gets_the_cell_under_its_centre(frame_map):
@@ -27,9 +34,7 @@ def test_each_pixel_gets_the_cell_under_its_centre(frame_map):
     uv = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
     inside = ((uv >= [left, top]) & (uv < [left + columns, top + rows])).all(axis=-1)
     assert np.array_equal(np.isfinite(found).all(axis=-1), inside)
-    native = frame_map.to_native_pixels(uv)
-    np.testing.assert_allclose(frame_map.to_source_pixels(native), uv, atol=1e-9)
-    assert (np.abs(found - native)[inside] <= 0.5 + 1e-6).all()
+    assert (np.abs(found - to_native_pixels(frame_map, uv))[inside] <= 0.5 + 1e-6).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,7 +42,8 @@ def test_each_pixel_gets_the_cell_under_its_centre(frame_map):
 def test_the_intrinsics_project_to_the_mapped_pixel(frame_map):
     K = np.array([[50.0, 0.5, 11], [0, 40, 7], [0, 0, 1]])
     ray = np.array([0.3, -0.2, 1.0])
-    np.testing.assert_allclose((frame_map.K_native(K) @ ray)[:2], frame_map.to_native_pixels((K @ ray)[:2]), atol=1e-9)
+    expected = to_native_pixels(frame_map, (K @ ray)[:2])
+    np.testing.assert_allclose((frame_map.K_native(K) @ ray)[:2], expected, atol=1e-9)
 
 
 def test_a_box_beyond_the_picture_is_padding():

@@ -96,7 +96,7 @@ def _version(package: str) -> str | None:
 
 def hub_cache() -> str:
     """Return the folder of models from Hugging Face, for scripts that would download them elsewhere."""
-    home = os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "huggingface")
     return os.environ.get("HF_HUB_CACHE", str(Path(home) / "hub"))
 
 
