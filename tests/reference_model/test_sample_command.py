@@ -205,6 +205,8 @@ def test_a_synthetic_clip_in_a_subprocess(nano_folder, tmp_path):
         "out",
         "--root",
         "data",
+        "--limit",
+        "1",
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
