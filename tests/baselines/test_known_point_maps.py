@@ -32,8 +32,8 @@ def test_points_and_scales_come_back_and_the_floor_is_printed(tmp_path, train_ro
     clip, download = dataset.load(entry), TacoDownload(dataset.generate(entry))
     surfaces = Recording(download, download.sequence(entry.id)).surfaces
     maps = {}
+    meshes = [build_frame_mesh(surfaces, n) for n in range(clip.frames)]
     for v, camera in enumerate(clip.cameras):
-        meshes = [build_frame_mesh(surfaces, n) for n in range(clip.frames)]
         depth = np.stack([render_depth_and_part(mesh, camera)[0] for mesh in meshes])
         maps[v] = points_from_depth(np.where(np.isfinite(depth), depth, 3.0), camera.K)
         np.save(tmp_path / f"{clip.id}-view-{v}.npy", maps[v] / SCALES[v])

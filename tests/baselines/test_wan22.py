@@ -74,24 +74,20 @@ def pixels(request):
     return torch.from_numpy(request.views[0].image.copy()).permute(2, 0, 1)[None, :, None] / 127.5 - 1
 
 
-@pytest.mark.timeout(900)  # 20 s of one core, which may be shared
+@pytest.mark.timeout(900)  # seconds of one core, which may be shared
 def test_from_the_command_line_to_rows(wan_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    words = "--dataset synthetic --limit 1 --seed 0 --seed 1 --metrics dynamic_degree/dis --device cpu --out r --json"
+    words = "--dataset synthetic --limit 1 --metrics dynamic_degree/dis --device cpu --out r --json"
     values = {"checkpoint": wan_folder, "steps": 1, "min_gpu_mb": 0}
     settings = [word for key, value in values.items() for word in ("--set", f"wan22.{key}={value}")]
     assert run(["--method", "wan22", *settings, *words.split(), "--executor", "inline"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["failures"] == []
-    digests = set()
-    for seed in (0, 1):
-        (folder,) = (tmp_path / "r" / "predictions" / "wan22" / f"seed-{seed}").iterdir()
-        prediction = read_prediction(folder)
-        assert len(prediction.video) == 3 and prediction.provenance["engine"]["diffusers"].startswith("0.")
-        digests.add(hashlib.sha256(prediction.video[0].read_bytes()).hexdigest())
-        (scores,) = (tmp_path / "r" / "scores" / "wan22" / f"seed-{seed}").glob("*.jsonl")
-        (rows,) = read_scores(scores).values()
-        assert [row.status for row in rows] == ["ok"] * len(rows)
-    assert len(digests) == 2
+    (folder,) = (tmp_path / "r" / "predictions" / "wan22" / "seed-0").iterdir()
+    prediction = read_prediction(folder)
+    assert len(prediction.video) == 3 and prediction.provenance["engine"]["diffusers"].startswith("0.")
+    (scores,) = (tmp_path / "r" / "scores" / "wan22" / "seed-0").glob("*.jsonl")
+    (rows,) = read_scores(scores).values()
+    assert len({row.view for row in rows if row.view}) == 3 and {row.status for row in rows} == {"ok"}
 
 
 def test_a_prediction_has_a_video_for_each_view(method):

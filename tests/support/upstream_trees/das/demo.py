@@ -1,7 +1,6 @@
 """A stand-in for DaS's demo.py: the source video, darker by the seed."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import av
@@ -9,7 +8,7 @@ import fake_call
 import numpy as np
 import torch
 
-mode = fake_call.start()
+fake_call.start()
 parser = argparse.ArgumentParser(allow_abbrev=False)
 parser.add_argument("--input_path", type=Path)
 parser.add_argument("--prompt", required=True)
@@ -27,8 +26,6 @@ with av.open(str(args.input_path)) as container:
 # load_media takes the first 49 frames of videos of more than 6 s, and spreads the frames of others
 assert len(frames) / fps > 6.0
 assert frames[:49].shape == (49, 480, 720, 3)
-if mode == "half":
-    sys.exit("CUDA out of memory")
 args.output_dir.mkdir(parents=True, exist_ok=True)
 made = (frames - np.minimum(frames, 10 * torch.seeds[0])).astype(np.uint8)
 fake_call.write_video(args.output_dir / "result.mp4", made, fps)
