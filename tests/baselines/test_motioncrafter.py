@@ -29,12 +29,8 @@ def test_how_run_py_is_called_and_what_is_made_of_its_files(tree, tmp_path, monk
     assert prediction.tracks is None
 
 
-def test_the_preset_for_its_own_protocol_states_its_alignment(tree, tmp_path):
-    assert load(tree, tmp_path, "points-scale_shift").generate(make_request()).scale == "scale_shift"
-
-
 @pytest.mark.usefixtures("toy")
-def test_its_rows_are_never_ranked_together(tree, tmp_path, monkeypatch):
+def test_rows_of_its_presets_state_pairing_and_alignment(tree, tmp_path, monkeypatch):
     complete(tree, tmp_path / "hub")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     entrants = ("motioncrafter+tracks", "motioncrafter+points-scale_shift")
