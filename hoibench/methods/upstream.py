@@ -88,6 +88,9 @@ class UpstreamMethod(Method):
         if self.runtime.folder is None:
             raise ValueError(f"{self.spec.id} exchanges files with its worker: give Runtime a folder")
         folder = self.runtime.folder.absolute() / f"seed-{request.seed}" / request.clip_id
+        for path in (folder.parent, folder):
+            if path.is_symlink():  # a worker's: what it links to is not ours to clear
+                path.unlink()
         before = _read_earlier(folder)
         folder.mkdir(parents=True, exist_ok=True)
         requests = self.make_requests(request, folder)
@@ -163,10 +166,14 @@ def _find_kept(folder: Path, before: tuple[RequestFile | None, ResponseFile], as
         and request in old.requests
         and all(old.inputs.get(name) == asked.inputs[name] for name in request.file_names)
     }
+    ids = [result.id for result in response.results]
     kept = tuple(
         result
         for result in response.results
-        if result.id in same and result.status == "ok" and all((folder / name).is_file() for name in result.file_names)
+        if result.id in same
+        and result.status == "ok"
+        and ids.count(result.id) == 1
+        and all((folder / name).is_file() for name in result.file_names)
     )
     return response.model_copy(update={"results": kept})
 

@@ -91,6 +91,20 @@ def test_wrong_files_are_not_used_again(make_method, tree, monkeypatch):
     assert called_views(tree) == ["0", "0"]
 
 
+@pytest.mark.parametrize("name", ["seed-1", "seed-1/clip_1"])
+def test_a_link_in_place_of_the_exchange_folder_is_removed_and_not_followed(name, make_method, tmp_path):
+    mine = tmp_path / "mine"
+    (mine / "clip_1").mkdir(parents=True)
+    files = [mine / "file", mine / "clip_1" / "file"]
+    for file in files:
+        file.touch()
+    link = tmp_path / "run" / "exchange" / "toy" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine, target_is_directory=True)
+    make_method().generate(make_request())
+    assert all(file.exists() for file in files)
+
+
 def called_views(tree):
     return [call["argv"][4][-5] for call in tree.calls()]
 
