@@ -25,9 +25,15 @@ class SViMo(UpstreamMethod):
         """Return whether the program in the setting ``command`` is missing."""
         command = entrant.settings.get("command")
         if command is not None:
-            words = shlex.split(str(command))
-            if not words or shutil.which(words[0]) is None:
-                yield Problem("--set svimo.command", "", f"is {command!r}", "a program that exists", "")
+            try:
+                program = (*shlex.split(str(command)), "")[0]
+            except ValueError as error:
+                yield Problem("--set svimo.command", "", f"is {command!r} ({error})", "words as in a shell", "")
+                return
+            is_relative = Path(program).name != program and not Path(program).is_absolute()  # to the exchange folder
+            if is_relative or shutil.which(program) is None:
+                expected = "a program on PATH or its absolute path"
+                yield Problem("--set svimo.command", "", f"is {command!r}", expected, "")
 
     def make_requests(self, request: Request, folder: Path) -> list[ExchangeRequest]:
         """Write the reference images, and return one request for each view.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -137,8 +138,9 @@ def format_diagnosis(found: Diagnosis) -> str:
 
 
 def _format_row(name: str, text: str) -> str:
+    width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns)
     return textwrap.fill(
-        text, _WIDTH, initial_indent=f"  {name:8}", subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
+        text, width, initial_indent=f"  {name:8}", subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,6 @@ def _run(argv: tuple[str, ...], cwd: Path, env: dict[str, str], limits: Limits) 
     for kind, limit in ((resource.RLIMIT_DATA, limits.memory_bytes), (resource.RLIMIT_FSIZE, limits.file_bytes)):
         if limit is not None:
             _, hard = resource.getrlimit(kind)
-            most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            most = min(limit, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
             resource.setrlimit(kind, (most, most))
     return subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603

@@ -6,6 +6,7 @@ Nothing is imported, loaded or written.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import urllib.error
 import urllib.request
@@ -42,6 +43,9 @@ def find_needs(entrant: Entrant, modules: Sequence[str] = ()) -> Iterator[Proble
             spec.id, "", "has terms", "", f"{spec.terms} To accept them: --set {entrant.key}.accept_terms=true"
         )
     upstream = settings.get("upstream")
+    if isinstance(upstream, Path) and not upstream.is_dir():
+        yield Problem(str(upstream), "", "is no folder", "the folder of the upstream code", "")
+        upstream = None
     if isinstance(upstream, Path):
         yield from _check_commit(entrant, upstream)
     for file in spec.files:
@@ -72,7 +76,7 @@ def _check_commit(entrant: Entrant, upstream: Path) -> Iterator[Problem]:
         fix = clone_command(entrant.spec) if entrant.spec.upstream else "clone it"
         yield Problem(str(upstream), "", "is no git checkout", f"commit {expected[:_IN_FULL]}", f"{fix}; {otherwise}")
     elif not found.startswith(expected):
-        fix = f"git -C {upstream} checkout --recurse-submodules {expected}; {otherwise}"
+        fix = f"git -C {shlex.quote(str(upstream))} checkout --recurse-submodules {expected}; {otherwise}"
         yield Problem(str(upstream), "", f"is at commit {found[:_IN_FULL]}", expected[:_IN_FULL], fix)
 
 

@@ -77,10 +77,14 @@ def test_a_program_makes_a_video_for_each_view_and_no_shell_reads_its_arguments(
         np.testing.assert_allclose(seen["K"], view.camera.K)
 
 
-def test_a_program_that_is_missing_or_fails(tmp_path):
+def test_a_program_that_is_missing_or_fails(program, tmp_path, monkeypatch):
     assert preflight("no_such_program {folder}") == [
-        "--set svimo.command is 'no_such_program {folder}', expected a program that exists"
+        "--set svimo.command is 'no_such_program {folder}', expected a program on PATH or its absolute path"
     ]
+    monkeypatch.chdir(program.parent)
+    (program.parent / "make.sh").touch(0o755)
+    assert len(preflight("./make.sh {folder}")) == 1, "it is started in another folder"
+    assert "No closing quotation" in preflight("'make.sh {folder}")[0]
     assert preflight(f"{sys.executable} make.py {{folder}}") == []
     method = load_method(entrant(f"{sys.executable} -c 'raise SystemExit(7)'"), Runtime(folder=tmp_path))
     with pytest.raises(RuntimeError, match="exit code 7"):

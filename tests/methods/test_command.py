@@ -46,6 +46,10 @@ def test_a_failure_has_a_reason(code, limits, reason, tmp_path):
         run_python(code, tmp_path, limits=limits)
 
 
+def test_limits_beyond_what_the_system_can_count_are_none(tmp_path):
+    run_python("", tmp_path, limits=Limits(memory_bytes=1 << 90, file_bytes=1 << 90))
+
+
 def test_a_missing_program_is_named(tmp_path):
     with pytest.raises(CommandFailed, match="No such file or directory: 'no-such-program'"):
         run_command(["no-such-program"], cwd=tmp_path, env={}, limits=Limits())

@@ -52,9 +52,12 @@ def test_another_commit_and_a_folder_without_one(tree, tmp_path):
     (problem,) = needs(settings)
     assert problem == (
         f"{tree.path} is at commit {tree.commit[:12]}, expected {COMMIT[:12]}: "
-        f"git -C {tree.path} checkout --recurse-submodules {COMMIT}; or --set toy.commit=any"
+        f"git -C '{tree.path}' checkout --recurse-submodules {COMMIT}; or --set toy.commit=any"
     )
     assert needs(settings | {"commit": "any"}) == []
+    assert needs(settings | {"upstream": tree.path / "run.py"}) == [
+        f"{tree.path}/run.py is no folder, expected the folder of the upstream code"
+    ]
     (tmp_path / "copy").mkdir()
     (problem,) = needs(settings | {"upstream": tmp_path / "copy"})
     assert (
