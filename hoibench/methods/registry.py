@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hoibench.clip import Pairing
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import OUTPUTS, Output, Spec, parse_spec
 from hoibench.plugins import SPEC_FILE, load_object, read_specs
@@ -123,11 +124,19 @@ def folder_spec(name: str, folder: Path, method: Spec | None = None) -> Spec:
     spec = _read_spec(spec_file) if has_spec else method or Spec(id="folder")
     stored: dict[str, Any] = {"id": name, "entry": "", "folder": folder.resolve(), "deterministic": False}
     unneeded: dict[str, Any] = {"presets": {}, "settings": {}, "files": (), "min_gpu_mb": None}
-    outputs = {} if has_spec else {"outputs": _find_outputs(folder)}
+    if not has_spec:
+        stored["outputs"] = _find_outputs(folder)
+        stored["pairing"] = _pairing_of(spec, stored["outputs"])
     try:
-        return Spec(**{**dict(spec), **outputs, **stored, **unneeded})
+        return Spec(**{**dict(spec), **stored, **unneeded})
     except ValidationError as error:
         raise ValueError(explain(error, Spec, f"--method {name}={folder}")) from error
+
+
+def _pairing_of(spec: Spec, outputs: tuple[Output, ...]) -> Pairing:
+    """Return the pairing of the preset that has these outputs, if the method itself has others."""
+    variants = [spec, *(spec.with_preset(name) for name in spec.presets)]
+    return next((each.pairing for each in variants if set(each.outputs) == set(outputs)), spec.pairing)
 
 
 def _find_outputs(folder: Path) -> tuple[Output, ...]:

@@ -3,12 +3,14 @@ import re
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from hoibench.methods import registry
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import adapter_spec, folder_spec, load_method
+from hoibench.methods.spec import Preset, Spec
 from hoibench.processes import call_once
 
 ADAPTER = """
@@ -213,6 +215,23 @@ def test_folders_of_predictions_must_exist(tmp_path):
     assert folder_spec("mine", tmp_path).scale == "shared"
     (entrant,) = select_entrants([f"mine={tmp_path}"])
     assert (entrant.key, entrant.settings) == ("mine", {}), "stored predictions cannot be made otherwise"
+
+
+def test_stored_outputs_are_paired_as_those_of_the_methods_preset(tmp_path):
+    def preset(**changes):
+        return Preset(title="a preset", **changes)
+
+    method = Spec(
+        id="mine", outputs=("points",), pairing="oracle-projection",
+        presets={"points": preset(), "tracks": preset(outputs=("tracks",), pairing="query")},
+    )  # fmt: skip
+    np.savez(tmp_path / "tracks.npz", tracks=np.zeros(1))
+    assert (folder_spec("mine", tmp_path, method).outputs, folder_spec("mine", tmp_path, method).pairing) == (
+        ("tracks",),
+        "query",
+    )
+    np.savez(tmp_path / "tracks.npz", points=np.zeros(1))
+    assert folder_spec("mine", tmp_path, method).pairing == "oracle-projection"
 
 
 @pytest.mark.parametrize("name", ["frozen", "frozen_self/wan", "published/das"])
