@@ -8,7 +8,9 @@ import logging
 import sys
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -36,7 +38,7 @@ PROGRAM = "python -m hoibench.run"
 
 
 def parse_arguments(arguments: Sequence[str]) -> RunConfig:
-    """Parse a command line; the settings of its ``--config`` file come before the flags.
+    """Parse a command line; the settings of its ``--config`` file come before the flags, without those of installed methods that do not run.
 
     Raises:
         SystemExit: for ``--help`` (0) or wrong flags (2).
@@ -47,7 +49,20 @@ def parse_arguments(arguments: Sequence[str]) -> RunConfig:
     if any(word.partition("=")[0] == "--metrics" for word in arguments) and "--metrics" in file_arguments:
         place = file_arguments.index("--metrics")
         del file_arguments[place : place + 2]
-    return parse(RunConfig, [*file_arguments, *arguments], PROGRAM)
+    config = parse(RunConfig, [*file_arguments, *arguments], PROGRAM)
+    unused = _settings_of_other_methods(file_arguments, config.method)
+    return replace(config, set=tuple(text for text in config.set if text not in unused))
+
+
+def _settings_of_other_methods(file_arguments: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return the settings in a configuration file that belong to installed methods which are not named."""
+    settings = [value for flag, value in pairwise(file_arguments) if flag == "--set"]
+    if not settings:
+        return set()
+    from hoibench.methods.registry import installed_specs
+
+    others = installed_specs().keys() - {name.partition("=")[0].partition("+")[0] for name in names}
+    return {text for text in settings if text.partition("=")[0].rpartition(".")[0].partition("+")[0] in others}
 
 
 def _find_config_file(arguments: Sequence[str]) -> Path | None:

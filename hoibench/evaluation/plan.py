@@ -16,7 +16,7 @@ from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
 from hoibench.evaluation.reference_predictions import depends_on_seed, frozen_self_entrant, reference_specs
 from hoibench.evaluation.unit import Unit
-from hoibench.methods.entrants import select_entrants
+from hoibench.methods.entrants import SettingMissing, select_entrants
 from hoibench.methods.method import Entrant
 from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Spec
@@ -234,10 +234,15 @@ def choose_entrants(config: RunConfig, dataset: Dataset, adapters: Sequence[Spec
             "--method is missing: give NAME (hoibench ls methods) or NAME=FOLDER, or --adapter FILE.py:CLASS"
         )
     frozen_names = [name for name in names if name.startswith(FROZEN_SELF)]
-    chosen = select_entrants(
-        [name for name in names if name not in frozen_names], adapters, [*published.values(), *references.values()],
-        settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
-    )  # fmt: skip
+    try:
+        chosen = select_entrants(
+            [name for name in names if name not in frozen_names], adapters, [*published.values(), *references.values()],
+            settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
+        )  # fmt: skip
+    except SettingMissing as error:
+        if not config.keep_going:
+            raise
+        chosen = list(error.entrants)  # preflight finds what is missing
     keys = [FROZEN_SELF + entrant.key for entrant in chosen]
     for name in frozen_names:
         if name not in keys:

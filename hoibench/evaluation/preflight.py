@@ -11,6 +11,7 @@ from hoibench.evaluation.config import parse_max_failures
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.plan_problems import find_out_problems
 from hoibench.evaluation.stored_predictions import find_unusable_predictions
+from hoibench.methods.entrants import find_missing_settings
 from hoibench.methods.method import Runtime
 from hoibench.methods.preflight import find_start_problems
 from hoibench.problems import Problem
@@ -131,8 +132,9 @@ def _check_methods(plan: Plan, left: Container[str], on_message: MessageCallback
     entrants = [entrant for entrant in plan.entrants if entrant.spec.entry and entrant.key in left]
     found: dict[str, list[str]] = {}
     for entrant in entrants:
-        if texts := [str(problem) for problem in _check_weights(entrant.spec.weights, plan)]:
-            found[entrant.key] = texts
+        problems = [*find_missing_settings(entrant), *_check_weights(entrant.spec.weights, plan)]
+        if problems:
+            found[entrant.key] = [str(problem).removeprefix(f"{entrant.key} ") for problem in problems]
     ready = [entrant for entrant in entrants if entrant.key not in found]
     if ready and on_message is not None:
         on_message(f"checking that {', '.join(entrant.key for entrant in ready)} can start")

@@ -134,15 +134,18 @@ def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], che
     complete = [
         replace(entrant, settings=_defaults(entrant, given[key]) | given[key]) for key, entrant in entrants.items()
     ]
-    missing = [
+    if missing := [problem for entrant in complete for problem in find_missing_settings(entrant)]:
+        raise SettingMissing(missing, complete)
+    return complete
+
+
+def find_missing_settings(entrant: Entrant) -> list[Problem]:
+    """Return a problem for each required setting that an entrant does not have."""
+    return [
         Problem(entrant.key, "", f"needs --set {entrant.key}.{name}={setting.type.upper()}", "", setting.help)
-        for entrant in complete
         for name, setting in entrant.spec.settings.items()
         if setting.required and name not in entrant.settings
     ]
-    if missing:
-        raise SettingMissing(missing, complete)
-    return complete
 
 
 def _defaults(entrant: Entrant, given: Mapping[str, SettingValue]) -> dict[str, SettingValue]:

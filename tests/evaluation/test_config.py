@@ -24,6 +24,13 @@ def test_a_file_is_read_before_the_flags(tmp_path):
     assert (config.limit, config.seeds, config.resume, config.unit_timeout) == (4, (1, 2), False, 2.5)
 
 
+def test_a_file_may_have_settings_of_methods_that_do_not_run(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[methods.syncmv4d]\nsteps = 3\n[methods.svimo]\ncommand = "a"\n[methods.mine]\nx = 1\n')
+    config = parse_arguments(["--config", str(path), "--method", "svimo=folder"])
+    assert config.set == ("svimo.command=a", "mine.x=1"), "mine is not installed: an adapter, or a mistake"
+
+
 def test_settings_survive_a_json_round_trip(tmp_path):
     config = RunConfig(method=("a", "b=x"), seed=(1,), root=Path("r"), limit=2, dry_run=True, max_failures="0.1")
     path = tmp_path / "run.json"

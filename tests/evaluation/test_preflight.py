@@ -246,6 +246,16 @@ def test_keep_going_runs_the_others_and_records_the_reason(folder, capsys):
     assert list((folder / "r" / "predictions" / "still").rglob("prediction.json"))
 
 
+def test_keep_going_covers_a_missing_setting(folder, capsys):
+    words = [*TOY, "--method", "svimo", "--method", "still", "--out", "r", "--json"]
+    assert main(words) == 2
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert main([*words, "--keep-going"]) == 3
+    (failure,) = json.loads(capsys.readouterr().out)["failures"]
+    assert problem.startswith("svimo needs --set svimo.command=TEXT")
+    assert problem.removeprefix("svimo ") in failure["reason"]
+
+
 def test_every_wrong_name_is_listed_at_once(folder, capsys):
     words = ["--dataset", "toy", "--method", "stil", "--method", "tuned+ful", "--method", "tuned_too", "--limit", "0"]
     words += ["--metrics", "rpx,chamfer,epipola", "--split", "demi", "--adapter", "none.py:A", "--set", "tuned_too.x=1"]
