@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 sys.path.insert(1, str(ROOT / "hoibench" / "methods" / "worker_side"))  # as the environment of a worker has it
+collect_ignore = ["support"]  # one of its fake trees has the file test_geo4d.py
 pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "requests_for_models", "synthetic_clips"]
 
 

@@ -17,7 +17,7 @@ TAIL_BYTES = 256 * 1024
 
 _REWRITE_SECONDS = 1.0
 _RECENT_BYTES = 8192
-_MAX_TAIL = 2000
+_MAX_TAIL = 4000
 _LINE_LIMIT = 4096
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
@@ -73,8 +73,8 @@ class OutputLog:
             except OSError:
                 self._is_broken = True
 
-    def tail(self, lines: int = 20) -> str:
-        """Return the last lines since ``switch``, at most 2000 characters, without escape sequences and control characters."""
+    def tail(self, lines: int = 30) -> str:
+        """Return the last lines since ``switch``, at most 4000 characters, without escape sequences and control characters."""
         with self._lock:
             return "\n".join(_to_lines(self._recent)[-lines:])[-_MAX_TAIL:]
 

@@ -35,7 +35,7 @@ def test_what_a_method_prints_goes_to_logs_and_its_end_into_failures(tmp_path, c
     assert interrupted.reason.startswith("KeyboardInterrupt (methods.py:"), "the run goes on"
     assert re.fullmatch(r"KeyError: 'prompt' \(methods\.py:[0-9]+\)", raised.reason)
     assert raised.output.endswith("clip_1: step 39999\na child's line")
-    assert (raised.output.count("\n"), raised.log) == (19, "logs/noisy/seed-0/clip_1.log")
+    assert (raised.output.count("\n"), raised.log) == (29, "logs/noisy/seed-0/clip_1.log")
     assert crashed.reason == "its process crashed in native code (SIGSEGV)"
     assert "methods.py" in crashed.output and "in change" in crashed.output, "the stack"
 
