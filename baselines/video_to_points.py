@@ -56,9 +56,9 @@ class VideoToPoints(UpstreamMethod):
         """Return the point maps on the clip's pixels, with what ``describe`` says of each view as provenance."""
         geometries = read_geometries(requests, results, folder)
         frame_map = self.map_frames(request.size)
-        kept = (first_frames(points, request.frames).astype(np.float16) for _, points in geometries)
+        maps = (first_frames(points, request.frames).astype(np.float16) for _, points in geometries)
         return Prediction(
-            points=np.stack([frame_map.maps_to_source(points) for points in kept]),
+            points=np.stack([frame_map.maps_to_source(points) for points in maps]),
             scale=self.spec.scale,
             provenance={"views": [self.describe(geometry) for geometry, _ in geometries]},
         )
@@ -77,9 +77,9 @@ def read_geometries(
         ValueError: a file is missing or wrong, or has no point maps.
     """
     geometries = []
-    for asked, result in zip(requests, results, strict=True):
+    for view_request, result in zip(requests, results, strict=True):
         (output,) = result.outputs
-        geometry = read_geometry(folder / str(output.geometry), asked.frames, asked.size)
+        geometry = read_geometry(folder / str(output.geometry), view_request.frames, view_request.size)
         geometries.append((geometry, _find_points(geometry, str(output.geometry))))
     return geometries
 

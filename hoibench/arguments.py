@@ -100,7 +100,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """What the user writes: ``--NAME``, or for a positional argument its metavar."""
+        """The option as it is written: ``--NAME``, or for a positional argument its metavar."""
         return self.metavar if self.is_positional else f"--{self.name.replace('_', '-')}"
 
     @property
@@ -115,7 +115,7 @@ class Option:
 
     @property
     def metavar(self) -> str:
-        """What stands for the value in the help, e.g. ``N,...``."""
+        """The placeholder of the value in the help, e.g. ``N,...``."""
         choices = "|".join(map(str, get_args(self.element))) if get_origin(self.element) is Literal else ""
         default = choices or (self.name.upper() if self.is_positional else _EXPECTED[self.element][0])
         name: str = self.field.metadata.get("metavar", default)

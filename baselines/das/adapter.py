@@ -14,7 +14,7 @@ from hoibench.methods.upstream import UpstreamMethod
 from hoibench.video import FrameMap, first_frames, hold_last_frame
 
 FRAMES, FPS, SIZE = 49, 8.0, (480, 720)
-"""What it makes; its demo.py leaves exactly these frames as they are (load_media), and drops or repeats others."""
+"""The video that the model makes: frames, frames per second, (H, W).  demo.py leaves such an input as it is (load_media)."""
 
 
 class DiffusionAsShader(UpstreamMethod):

@@ -46,12 +46,12 @@ class MotionCrafter(VideoToPoints):
         if request.anchors is None:
             raise ValueError(f"clip {request.clip_id} has no anchors to track")
         followed = []
-        for (geometry, points), anchors, asked in zip(
+        for (geometry, points), anchors, view_request in zip(
             read_geometries(requests, results, folder), request.anchors, requests, strict=True
         ):
             if geometry.flow is None:
-                raise ValueError(f"{asked.id}: the model has given no scene flow, which the preset tracks needs")
-            window = int(asked.options["window_size"])
+                raise ValueError(f"{view_request.id}: the model has given no scene flow, which the preset tracks needs")
+            window = int(view_request.options["window_size"])
             followed.append(_follow(points[:window], geometry.flow[:window], anchors, request.frames))
         tracks, valid = (np.stack(part) for part in zip(*followed, strict=True))
         return Prediction(tracks=tracks, anchors=request.anchors, valid=valid, scale=self.spec.scale)

@@ -49,7 +49,7 @@ class Doctor:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a method is and needs, and which of it is missing.
+    """A method with its needs, and which of them are missing.
 
     Attributes:
         method: the entrant's key.

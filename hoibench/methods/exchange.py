@@ -54,7 +54,7 @@ class ExchangeView(Record):
 
 
 class ExchangeRequest(Record):
-    """What a worker is asked to make in one go.
+    """One piece of work for a worker, with its inputs.
 
     Attributes:
         id: its id, unique in the file; small letters, digits and ``-``.

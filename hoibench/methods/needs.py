@@ -1,4 +1,4 @@
-"""Checks of what code with an environment of its own needs: terms, the code's folder and commit, its interpreter, files and models.
+"""Checks of the needs of code with an environment of its own: terms, the code's folder and commit, its interpreter, files and models.
 
 Nothing is imported, loaded or written.
 """

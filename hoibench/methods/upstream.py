@@ -59,7 +59,7 @@ class UpstreamMethod(Method):
     def make_requests(self, request: Request, folder: Path) -> list[ExchangeRequest]:
         """Write the input files of a request into the exchange folder ``folder``, and return what to ask of the worker.
 
-        Equal requests must give equal files and records: what an interrupted run has made is kept where they are equal.
+        Equal requests must give equal files and records: what an interrupted run has made is used again where they are equal.
         """
 
     @abstractmethod
@@ -95,12 +95,12 @@ class UpstreamMethod(Method):
         folder.mkdir(parents=True, exist_ok=True)
         requests = self.make_requests(request, folder)
         inputs = {name: sha256_file(folder / name) for each in requests for name in each.file_names}
-        asked = RequestFile(method=self.spec.id, requests=tuple(requests), inputs=inputs)
-        kept = _find_kept(folder, before, asked)
-        _clear(folder, except_of={*inputs, *(name for result in kept.results for name in result.file_names)})
-        asked.write(folder / REQUEST_FILE)
-        kept.write(folder / RESPONSE_FILE)
-        if len(kept.results) < len(requests):
+        file = RequestFile(method=self.spec.id, requests=tuple(requests), inputs=inputs)
+        response = _find_answers(folder, before, file)
+        _clear(folder, except_of={*inputs, *(name for result in response.results for name in result.file_names)})
+        file.write(folder / REQUEST_FILE)
+        response.write(folder / RESPONSE_FILE)
+        if len(response.results) < len(requests):
             self._run_worker(folder)
         response = read_response(folder)
         results = [_find_result(each.id, response) for each in requests]
@@ -156,18 +156,18 @@ def _read_earlier(folder: Path) -> tuple[RequestFile | None, ResponseFile]:
     return None, ResponseFile(results=())
 
 
-def _find_kept(folder: Path, before: tuple[RequestFile | None, ResponseFile], asked: RequestFile) -> ResponseFile:
-    """Return an earlier response with those results that answer requests which are asked again, with the same inputs."""
+def _find_answers(folder: Path, before: tuple[RequestFile | None, ResponseFile], file: RequestFile) -> ResponseFile:
+    """Return an earlier response with those results that answer the same requests with the same inputs."""
     old, response = before
     same = {
         request.id
-        for request in asked.requests
+        for request in file.requests
         if old is not None
         and request in old.requests
-        and all(old.inputs.get(name) == asked.inputs[name] for name in request.file_names)
+        and all(old.inputs.get(name) == file.inputs[name] for name in request.file_names)
     }
     ids = [result.id for result in response.results]
-    kept = tuple(
+    results = tuple(
         result
         for result in response.results
         if result.id in same
@@ -175,7 +175,7 @@ def _find_kept(folder: Path, before: tuple[RequestFile | None, ResponseFile], as
         and ids.count(result.id) == 1
         and all((folder / name).is_file() for name in result.file_names)
     )
-    return response.model_copy(update={"results": kept})
+    return response.model_copy(update={"results": results})
 
 
 def _clear(folder: Path, except_of: set[str]) -> None:

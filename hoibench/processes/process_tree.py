@@ -106,7 +106,7 @@ def _supervise(
         _become_worker(supervisor)
         function(*arguments)
         return
-    kept = {worker}
+    spared = {worker}
     is_ending = False
 
     def end(*_: object) -> None:
@@ -123,9 +123,9 @@ def _supervise(
                 if request == "end":
                     break
                 if request == "keep descendants":
-                    kept.update(find_descendants(os.getpid()))
+                    spared.update(find_descendants(os.getpid()))
                 else:
-                    _kill_descendants(kept)
+                    _kill_descendants(spared)
                 control.send(None)
             except (EOFError, OSError):
                 break
@@ -175,12 +175,12 @@ def _reap(worker: int) -> int | None:
     return code
 
 
-def _kill_descendants(kept: Collection[int] = ()) -> None:
+def _kill_descendants(spared: Collection[int] = ()) -> None:
     """Kill all descendants of this process except some with their descendants, and wait until the others have ended, or for KILL_SECONDS."""
     deadline = time.monotonic() + KILL_SECONDS
-    while (found := find_descendants(os.getpid(), kept)) and time.monotonic() < deadline:
+    while (found := find_descendants(os.getpid(), spared)) and time.monotonic() < deadline:
         _signal(found, signal.SIGSTOP)  # a stopped process starts no others
-        _signal(find_descendants(os.getpid(), kept), signal.SIGKILL)
+        _signal(find_descendants(os.getpid(), spared), signal.SIGKILL)
         time.sleep(0.005)
         for process in found:
             with suppress(ChildProcessError):  # not a child of this process, yet

@@ -1,4 +1,4 @@
-"""What code with an environment of its own needs, with a fake tree, a fake Hugging Face and this interpreter."""
+"""The needs of code with an environment of its own, with a fake tree, a fake Hugging Face and this interpreter."""
 
 import sys
 import threading

@@ -44,10 +44,11 @@ class FakeTree:
 
 
 def make_tree(method: str, folder: Path) -> FakeTree:
-    """Copy the files of ``upstream_trees/METHOD``, and ``fake_call.py``, into a new git repository below ``folder``."""
+    """Copy the files of ``upstream_trees/METHOD``, and those that trees share, into a new git repository below ``folder``."""
     path = folder / f"{method} tree"  # with a space, as users have them
     shutil.copytree(TREES / method, path, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(TREES / "fake_call.py", path / "fake_call.py")
+    for shared in TREES.glob("*.py"):
+        shutil.copyfile(shared, path / shared.name)
     _git(path, "init", "-q")
     _git(path, "add", "-A")
     _git(path, "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "fake")

@@ -1,9 +1,12 @@
-"""A stand-in for torch, of which the worker needs little: tensors are arrays."""
+"""A stand-in for torch, of which workers and scripts need little: tensors are arrays."""
+
+from types import SimpleNamespace
 
 import numpy as np
 
 seeds = []
 manual_seed = seeds.append
+cuda = SimpleNamespace(is_available=lambda: False, empty_cache=lambda: None)
 
 
 class Tensor(np.ndarray):
