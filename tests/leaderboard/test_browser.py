@@ -173,6 +173,8 @@ def test_without_scripts_the_table_is_complete(visit, site):
 def test_a_narrow_screen_scrolls_the_table_and_not_the_page(visit, site, screenshot):
     page = visit(site.as_uri(), viewport={"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    heading = page.locator("section.failures thead th", has_text="method")
+    assert heading.evaluate("e => e.clientWidth > e.textContent.length * 6"), "words are whole"
     screenshot(page, "narrow")
 
 
