@@ -101,7 +101,7 @@ def write_video(path: Path, frames: np.ndarray, fps: float) -> None:
 
 def run(script: str, flags: Json, seed: int) -> None:
     """Run a script.  Both scripts draw the latents of the tracking video from the global generator, and demo.py has no seed of its own but 42."""
-    exchange_worker.run_script(script, [word for key, value in flags.items() for word in ("--" + key, value)], seed)
+    exchange_worker.run_script(script, exchange_worker.as_words(flags), seed)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def answer(request: Json, folder: Path) -> list[Json]:
         "timestep_spacing": "uniform_trailing",
         "guidance_rescale": 0.7,
     }
-    words = [word for key, value in flags.items() for word in ("--" + key, value)]
-    exchange_worker.run_script("scripts/evaluation/test_geo4d.py", [*words, "--text_input", "--perframe_ae"])
+    words = [*exchange_worker.as_words(flags), "--text_input", "--perframe_ae"]
+    exchange_worker.run_script("scripts/evaluation/test_geo4d.py", words)
     made = folder / "upstream" / video.stem / video.stem
     np.savez(
         str(folder / name),

@@ -32,7 +32,7 @@ def answer(request: Json, folder: Path) -> list[Json]:
         "force_fixed_focal": True,
         "low_memory_usage": options["low_memory"],
     }
-    exchange_worker.run_script("run.py", [word for key, value in flags.items() for word in ("--" + key, value)])
+    exchange_worker.run_script("run.py", exchange_worker.as_words(flags))
     with np.load(str(made / (video.stem + ".npz"))) as arrays:
         np.savez(str(folder / name), points=arrays["point_map"], valid=arrays["mask"])
     return [{"view": view["id"], "geometry": name}]

@@ -34,7 +34,7 @@ def answer(request: Json, folder: Path) -> list[Json]:
         "low_memory_usage": options["low_memory"],
         "seed": request["seed"],
     }
-    exchange_worker.run_script("run.py", [word for key, value in flags.items() for word in ("--" + key, value)])
+    exchange_worker.run_script("run.py", exchange_worker.as_words(flags))
     with np.load(str(made / (video.stem + ".npz"))) as arrays:
         found = {"points": arrays["point_map"], "valid": arrays["valid_mask"]}
         if "scene_flow" in arrays:

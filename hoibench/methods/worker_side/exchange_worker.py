@@ -104,6 +104,11 @@ class ScriptFailed(RuntimeError):
     """A script has not ended with exit code 0; what it printed last says why."""
 
 
+def as_words(flags: Json) -> list[object]:
+    """Return the command-line words of flags with values: ``--name value`` for each."""
+    return [word for name, value in flags.items() for word in ("--" + name, value)]
+
+
 def run_script(script: str, arguments: Iterable[object], seed: int | None = None) -> None:
     """Run a script of the upstream code with this interpreter, in the working folder, with closed standard input.
 
