@@ -35,15 +35,21 @@ def move_to_camera(tracks: Any, K: Any, poses: Any, target_K: Any, target_poses:
     return np.where(is_before, np.concatenate([pixels[..., :2] / np.where(is_before, depth, 1.0), depth], axis=-1), 0.0)
 
 
-def draw_tracking_video(tracks: Any, size: tuple[int, int]) -> Any:
+def draw_tracking_video(tracks: Any, size: tuple[int, int], grid: Any) -> Any:
     """Return the (N, H, W, 3) uint8 tracking video of tracks (N, P, 3), i.e. pixels and depth.
 
     As its own code draws it (models/spatracker/utils/visualizer.py, draw_tracks_on_video): on black, each point is a rectangle, far ones first,
     whether it is visible or not, but none at u = 0 or v = 0.  Its colour is that of its place in frame 0: red and green by u and v between their
     extremes, blue by 1 / depth between its 2nd and 98th percentile.  Its half width is half the least distance, in u, v and depth, to another
-    point of frame 0; after frame 0, all have that of the point that frame 0 draws last.  Points without depth in frame 0 are left out.
+    point of ``grid``; after frame 0, all have that of the point that frame 0 draws last.  Points without depth in frame 0 are left out.
+
+    Args:
+        tracks: the tracks in the camera of the video.
+        size: (H, W) of the video.
+        grid: (P, 3) the points in frame 0 of the camera that they are tracked in, where their distances are even.
     """
-    tracks = np.asarray(tracks, np.float64)[:, tracks[0, :, 2] > 0]
+    is_kept = tracks[0, :, 2] > 0
+    tracks, grid = np.asarray(tracks, np.float64)[:, is_kept], np.asarray(grid, np.float64)[is_kept]
     first = tracks[0]
     values = np.concatenate([first[:, :2], 1.0 / first[:, 2:]], axis=-1)
     low, high = values.min(axis=0), values.max(axis=0)
@@ -59,7 +65,7 @@ def draw_tracking_video(tracks: Any, size: tuple[int, int]) -> Any:
             if u == 0 or v == 0:
                 continue
             if n == 0:
-                distances = np.linalg.norm(first - first[i], axis=1)
+                distances = np.linalg.norm(grid - grid[i], axis=1)
                 half = int(distances[distances > 0].min()) / 2
             start, end = (int(u - half), int(v - half / 1.5)), (int(u + half), int(v + half / 1.5))
             cv2.rectangle(frame, start, end, colours[i], thickness=-1)

@@ -47,7 +47,7 @@ def make_by_tracks(request: Json, folder: Path, made: Path) -> Path:
     source, target = request["views"]
     tracks = track(folder / source["video"], request["seed"])
     seen = move_to_camera(tracks, source["K"], source["T_world_from_cam"], target["K"], target["T_world_from_cam"])
-    write_video(made / "tracking.mp4", draw_tracking_video(seen, tuple(request["size"])), request["fps"])
+    write_video(made / "tracking.mp4", draw_tracking_video(seen, tuple(request["size"]), tracks[0]), request["fps"])
     flags = {
         "prompt": request["prompt"] or "",
         "model_path": request["options"]["checkpoint"],

@@ -92,9 +92,10 @@ def test_tracks_are_moved_into_another_camera():
     assert (moved[1, 7] == 0).all()
 
 
-def draw_plainly(tracks, size):
+def draw_plainly(tracks, size, grid):
     """Draw a tracking video pixel by pixel, as the docstring of ``draw_tracking_video`` says."""
     first = [p for p in tracks[0] if p[2] > 0]
+    grid = [p for p, q in zip(grid, tracks[0], strict=True) if q[2] > 0]
     tracks = [[points[i] for i in range(len(points)) if tracks[0][i][2] > 0] for points in tracks]
     inverse = [1 / p[2] for p in first]
     low, high = np.percentile(inverse, [2, 98])
@@ -115,7 +116,7 @@ def draw_plainly(tracks, size):
             if u == 0 or v == 0:
                 continue
             if n == 0:
-                half = int(min(np.linalg.norm(p - first[i]) for p in first if (p != first[i]).any())) / 2
+                half = int(min(np.linalg.norm(p - grid[i]) for p in grid if (p != grid[i]).any())) / 2
             for y in range(int(v - half / 1.5), int(v + half / 1.5) + 1):
                 for x in range(int(u - half), int(u + half) + 1):
                     if 0 <= x < size[1] and 0 <= y < size[0]:
@@ -128,7 +129,8 @@ def test_the_tracking_video_is_drawn_far_points_first():
     tracks = rng.uniform([-5, -5, 0.5], [65, 45, 3.0], (3, 40, 3))
     tracks[0, 3] = 0  # behind the camera
     tracks[1, 5] = 0
-    np.testing.assert_array_equal(draw_tracking_video(tracks, (40, 60)), draw_plainly(tracks, (40, 60)))
+    grid = rng.uniform([0, 0, 0.5], [60, 40, 3.0], (40, 3))
+    np.testing.assert_array_equal(draw_tracking_video(tracks, (40, 60), grid), draw_plainly(tracks, (40, 60), grid))
 
 
 def test_how_inference_py_is_called_with_the_tracks_in_the_camera_of_the_view(tree, tmp_path):
