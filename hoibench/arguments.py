@@ -13,6 +13,7 @@ import textwrap
 import types
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -142,6 +143,13 @@ class Option:
         return tuple(map(self._convert, split_at_commas(word))) if self._is_split else self._convert(word)
 
     def _convert(self, word: str) -> Any:
+        try:
+            return self.convert_element(self.flag, word)
+        except ValueError as error:
+            raise _Refused(str(error)) from None
+
+    def convert_element(self, where: str, word: str) -> Any:
+        """Convert one word to ``element``; raises ValueError with the place ``where`` it is given."""
         kind = self.element
         if get_origin(kind) is Literal:
             if word in get_args(kind):
@@ -152,7 +160,7 @@ class Option:
                 return kind(word)
             except ValueError:
                 expected = _EXPECTED[kind][1]
-        raise _Refused(f"{self.flag} is {word!r}, expected {expected}")
+        raise ValueError(f"{where} is {word!r}, expected {expected}")
 
     def to_field(self) -> tuple[str, Any, Any]:
         """Return the name, the type and the default of the option's field for tyro."""
@@ -252,6 +260,7 @@ def _explain_unknown(word: str, options: Sequence[Option], program: str, argumen
     return f"unknown {what} {word}: " + (f"did you mean {near[0]}?" if near else f"see {program} --help")
 
 
+@cache
 def _field_docs(cls: type) -> dict[str, str]:
     """Return the docstrings below the fields of a dataclass, by name, from its source."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body

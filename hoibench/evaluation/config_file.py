@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from hoibench.arguments import Option
 from hoibench.evaluation.config import RunConfig
 from hoibench.problems import Problem, raise_if_any
 from hoibench.store.records import explain
@@ -54,48 +55,32 @@ def to_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
 
 def _key_arguments(where: str, key: str, value: Any) -> list[str]:
     """Convert one setting to arguments."""
-    defaults = {f.name: f.default for f in dataclasses.fields(RunConfig)}
+    fields = {f.name: f for f in dataclasses.fields(RunConfig)}
     name = key.replace("-", "_")
-    if name not in defaults or name == "config":
+    if name not in fields or name == "config":
         raise ValueError(
-            f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(defaults.keys() - {'config'}))}"
+            f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(fields.keys() - {'config'}))}"
         )
     if isinstance(value, Mapping):
         raise ValueError(f"{where}: {key} is a table, expected a value or a list")
     if name == "metrics" and isinstance(value, list):
         value = ",".join(map(str, value))
-    return _flag_arguments(f"{where}: {key}", name, value, defaults[name])
+    return _flag_arguments(f"{where}: {key}", Option.of(RunConfig, fields[name]), value)
 
 
-def _flag_arguments(where: str, name: str, value: Any, default: Any) -> list[str]:
-    """Convert one value to arguments; the default is a bool for a flag, and a tuple for a repeatable setting."""
+def _flag_arguments(where: str, option: Option, value: Any) -> list[str]:
+    """Convert one value of an option to arguments."""
     items = value if isinstance(value, list) else [] if value is None else [value]
-    is_flag = isinstance(default, bool)
-    if isinstance(value, list) and not isinstance(default, tuple):
+    is_flag = option.type is bool
+    if isinstance(value, list) and not option.is_list:
         raise ValueError(f"{where} is {value!r}, expected one value")
     if any(isinstance(item, bool) != is_flag for item in items):
         raise ValueError(f"{where} is {value!r}, expected {'true or false' if is_flag else 'a number or a text'}")
-    flag = name.replace("_", "-")
     if is_flag:
-        return [f"--{flag}" if item else f"--no-{flag}" for item in items]
+        return [option.flag if item else f"--no-{option.flag[2:]}" for item in items]
     for item in items:
-        _check_type(where, name, str(item))
-    return [word for item in items for word in (f"--{flag}", str(item))]
-
-
-def _check_type(where: str, name: str, text: str) -> None:
-    """Check that the text of a value can be converted to the type of its setting."""
-    kind = get_type_hints(RunConfig)[name]
-    while (arguments := get_args(kind)) and get_origin(kind) is not Literal:  # int of int | None and of tuple[int, ...]
-        kind = arguments[0]
-    if get_origin(kind) is Literal:
-        if text not in arguments:
-            raise ValueError(f"{where} is {text!r}, expected one of {', '.join(arguments)}")
-    elif kind in (int, float):
-        try:
-            kind(text)
-        except ValueError:
-            raise ValueError(f"{where} is {text!r}, expected a {'whole ' if kind is int else ''}number") from None
+        option.convert_element(where, str(item))
+    return [word for item in items for word in (option.flag, str(item))]
 
 
 def _settings_arguments(where: str, methods: Any) -> list[str]:
