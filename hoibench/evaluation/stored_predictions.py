@@ -20,6 +20,7 @@ from hoibench.predictions import (
     find_damaged_files,
     find_prediction,
     has_seed_folders,
+    prediction_folder,
     read_prediction,
     read_prediction_record,
 )
@@ -60,11 +61,10 @@ def _check_folder(spec: Spec, folder: Path, units: Sequence[Unit], dataset: Data
     missing: list[str] = []
     damaged: list[str] = []
     for unit in units:
-        name = f"seed-{unit.seed}/{unit.clip}" if has_seed_folders(folder) else unit.clip
         try:
             check_stored_prediction(find_prediction(folder, unit.clip, unit.seed), spec, folder, dataset.grid)
         except FileNotFoundError:
-            missing.append(name)
+            missing.append(str(prediction_folder(folder, unit.clip, unit.seed).relative_to(folder)))
         except (ValueError, OSError) as error:
             damaged.append(str(error))
     where = f"--method {spec.id}={folder}"
@@ -112,13 +112,7 @@ def check_stored_prediction(folder: Path, spec: Spec, root: Path, grid: Grid | N
         FileNotFoundError: it has no files.
         ValueError, OSError: a file is damaged or does not fit the spec or the grid; the message names it.
     """
-    scale = spec.scale
-    if (folder / PREDICTION_FILE).is_file():
-        scale = read_prediction_record(folder).scale
-        if damaged := find_damaged_files(folder):
-            raise ValueError(f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}")
-    if (root / SPEC_FILE).is_file() and scale != spec.scale:
-        raise ValueError(f"{folder / PREDICTION_FILE} says scale {scale}, {root / SPEC_FILE} says {spec.scale}")
+    _check_record(folder, root, spec.scale)
     videos = sorted(path for path in folder.glob("view-*") if path.suffix in SUFFIXES)
     tracks = folder / TRACKS_FILE
     if not videos and not tracks.is_file():
@@ -177,11 +171,18 @@ def read_stored_prediction(folder: Path, clip: str, seed: int, scale: Scale) -> 
         ValueError: a file is damaged, or the prediction's scale is not that of ``spec.toml``; the message names the file.
     """
     found = find_prediction(folder, clip, seed)
-    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
+    _check_record(found, folder, scale)
+    return read_prediction(found, scale)
+
+
+def _check_record(folder: Path, root: Path, scale: Scale) -> None:
+    """Check the sizes of a prediction's files and its scale against prediction.json, if there is one."""
+    if not (folder / PREDICTION_FILE).is_file():
+        return
+    if damaged := find_damaged_files(folder):
         raise ValueError(
             f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
         )
-    prediction = read_prediction(found, scale)
-    if (folder / SPEC_FILE).is_file() and prediction.scale != scale:
-        raise ValueError(f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {scale}")
-    return prediction
+    found = read_prediction_record(folder).scale
+    if (root / SPEC_FILE).is_file() and found != scale:
+        raise ValueError(f"{folder / PREDICTION_FILE} says scale {found}, {root / SPEC_FILE} says {scale}")
