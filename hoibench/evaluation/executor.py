@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -133,7 +133,7 @@ class _UnitRunner:
         try:
             if self._stage == "generate":
                 if self._load_failure is not None:  # the next process would fail in the same way
-                    return replace(self._fail(unit, step, *self._load_failure), load_failed=True)
+                    return self._fail(unit, step, *self._load_failure, load_failed=True)
                 worker.call(load_method, timeout=limit, on_message=on_step, keeps_processes=True)
                 self._load_outputs[worker.number] = output.tail() or self._load_outputs.get(worker.number, "")
                 log = unit.log_file(out)
@@ -150,7 +150,7 @@ class _UnitRunner:
             load_failed = self._stage == "generate" and log == common_log
             if load_failed:
                 self._load_failure = reason, log, output.tail()
-            return replace(self._fail(unit, step, reason, log, output.tail()), load_failed=load_failed)
+            return self._fail(unit, step, reason, log, output.tail(), load_failed=load_failed)
         if report.failure is not None:
             text = output.tail()
             if not text and log != common_log:
@@ -168,11 +168,11 @@ class _UnitRunner:
         folder = self._context.out / "logs"
         return (folder / unit.entrant if self._stage == "generate" else folder) / f"{name}.log"
 
-    def _fail(self, unit: Unit, step: str, reason: str, log: Path, output: str) -> UnitReport:
+    def _fail(self, unit: Unit, step: str, reason: str, log: Path, output: str, *, load_failed: bool) -> UnitReport:
         record_failure(self._context.out, unit, step, reason)
         if output:
             add_output(self._context.out, unit, log, output)
-        return UnitReport(unit, self._stage, True, f"{step}: {reason}")
+        return UnitReport(unit, self._stage, True, f"{step}: {reason}", load_failed=load_failed)
 
 
 def choose_executor(plan: Plan, jobs: int, *, runs_methods: bool = False, on_line: OnLine | None = None) -> Executor:

@@ -10,6 +10,7 @@ from hoibench.evaluation.build_run_record import RunRefused, check_resumable, lo
 from hoibench.evaluation.config import parse_max_failures
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.plan_problems import find_out_problems
+from hoibench.evaluation.run import lock_run
 from hoibench.evaluation.stored_predictions import find_unusable_predictions
 from hoibench.methods.entrants import find_missing_settings
 from hoibench.methods.method import Runtime
@@ -17,7 +18,6 @@ from hoibench.methods.preflight import find_start_problems
 from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
 from hoibench.store.atomic import free_bytes
-from hoibench.store.locks import locked
 from hoibench.weights import WeightsDamaged, WeightsMissing, find_weights
 
 MIN_DISK_SHARE = 0.04
@@ -102,12 +102,13 @@ def _check_run_folder(plan: Plan) -> list[Problem]:
     out, flag = plan.out, f"--out {plan.out}"
     if problems := find_out_problems(out):
         return problems
-    lock_file = lock_path(out, record_name(plan).removesuffix(".json"))
-    if lock_file.is_file():
-        with locked(lock_file, wait=False) as is_free:
-            if not is_free:
-                text = f"another process is working on {out}: wait for it, or give another --out or --shard"
-                return [Problem.from_text(text)]
+    name = record_name(plan).removesuffix(".json")
+    if lock_path(out, name).is_file():
+        try:
+            with lock_run(out, name):
+                pass
+        except RunRefused as error:
+            return [Problem.from_text(str(error))]
     if plan.config.resume or not any(out.glob("run*.json")):
         try:
             check_resumable(plan)

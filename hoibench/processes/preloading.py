@@ -35,8 +35,7 @@ def start_preloading(modules: Iterable[str]) -> None:
     if _has_started or not sys.platform.startswith("linux"):
         return
     multiprocessing.set_forkserver_preload(["hoibench.processes.preloaded"])
-    one_thread = dict.fromkeys(_THREAD_VARIABLES, "1")
-    with set_variables({**one_thread, MODULES_VARIABLE: ",".join(modules)}), no_interrupt():
+    with single_threaded_children(), set_variables({MODULES_VARIABLE: ",".join(modules)}), no_interrupt():
         forkserver.ensure_running()
     _has_started = True
 
