@@ -113,8 +113,7 @@ if __name__ == "__main__":
 SCRIPT = """
 import os, random, sys, numpy, torch
 with open(sys.argv[1], "a") as out:
-    print(sys.argv[2:], __name__, random.random(), numpy.seed, torch.seed, file=out)
-print(sys.stdin.read(), end="")
+    print(sys.argv[2:], __name__, random.random(), numpy.seed, torch.seed, [sys.stdin.read()], file=out)
 """
 
 
@@ -140,7 +139,7 @@ def test_a_worker_answers_what_has_no_result_yet(tmp_path):
         json.dumps({"schema": ResponseFile.SCHEMA, "results": [RESULT | {"id": "kept"}]})
     )
     command = [python, tmp_path / "worker.py", folder, upstream]
-    done = subprocess.run(command, cwd=upstream, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=upstream, env=env, capture_output=True, text=True, check=True, input="typed")
     assert "KeyError: 'depth'" in done.stderr
 
     response = read_response(folder)
@@ -151,7 +150,9 @@ def test_a_worker_answers_what_has_no_result_yet(tmp_path):
     assert set(response.packages) == {"pip"}
     assert response.python.startswith("3.8." if has_old else f"3.{sys.version_info.minor}.")
     seeded = random.Random(2**33 + 5).random()
-    assert (folder / "out.txt").read_text() == f"['good'] __main__ {seeded} 5 {2**33 + 5}\n"
+    assert (folder / "out.txt").read_text() == f"['good'] __main__ {seeded} 5 {2**33 + 5} ['']\n", (
+        "standard input is closed"
+    )
 
 
 @pytest.mark.parametrize("path", WORKERS, ids=lambda path: f"{path.parent.name}/{path.name}")

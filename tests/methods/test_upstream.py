@@ -78,6 +78,13 @@ def test_results_of_a_failed_call_are_used_again_where_the_request_is_the_same(m
     assert called_views(tree) == ["0", "1", "1"], "both are kept"
     make_method(keep_files=True).generate(make_request(colour=100))
     assert called_views(tree) == ["0", "1", "1", "0", "1"], "the pictures are others"
+    method = make_method(keep_files=True)
+    make_requests = method.make_requests
+    method.make_requests = lambda *inputs: [
+        each.model_copy(update={"options": {"steps": 3}}) for each in make_requests(*inputs)
+    ]
+    method.generate(make_request(colour=100))
+    assert len(called_views(tree)) == 7, "the options are others"
 
 
 def test_wrong_files_are_not_used_again(make_method, tree, monkeypatch):
