@@ -8,7 +8,7 @@ from itertools import groupby
 
 from hoibench.metrics.card_text import DIRECTIONS
 from hoibench.reference_rows import DEGRADED
-from hoibench.results.board import DEMONSTRATION, Board, Column
+from hoibench.results.board import Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cell_details import cell_details, describe_cost, show_command
 from hoibench.results.cell_text import choose_decimals, failure_text, format_number
@@ -212,7 +212,7 @@ def build_board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView
         kind=board.kind,
         title=sanitize(board.split, 80),
         facts=facts,
-        warning=f"{DEMONSTRATION} ({board.extent})" if board.is_demonstration else "",
+        warning=board.warning,
         notes=tuple(sanitize(note, 1000) for note in board.notes),
         tables=tuple(_table(board, region, card_numbers) for region in board.regions),
         groups=tuple((_slug(group), title) for group, title in groups.items()),

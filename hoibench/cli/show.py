@@ -90,8 +90,8 @@ def show_command(arguments: Sequence[str]) -> int:
             f"no column{' ' if options.metrics else ''}{', '.join(options.metrics)} in region {options.region} (regions: {regions}; metrics: {ids})"
         )
     for board in boards:
-        if board.is_demonstration:
-            console.print(_heading(board), markup=False, highlight=False)
+        if board.warning:
+            console.print(board.warning, markup=False, highlight=False)
         step = max(1, (console.width - METRIC_WIDTH) // METHOD_WIDTH)
         for first in range(0, len(board.rows), step):
             console.print(_table(board, options, range(len(board.rows))[first : first + step]), highlight=False)
@@ -105,12 +105,6 @@ def show_command(arguments: Sequence[str]) -> int:
         for note in board.notes:
             console.print(note, style="dim", markup=False, highlight=False)
     return 0
-
-
-def _heading(board: Board) -> str:
-    from hoibench.results.board import DEMONSTRATION
-
-    return f"{DEMONSTRATION} ({board.extent})"
 
 
 def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:

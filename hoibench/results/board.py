@@ -91,6 +91,11 @@ class Board:
         return self.clusters < DEMONSTRATION_CLUSTERS
 
     @property
+    def warning(self) -> str:
+        """``DEMONSTRATION`` with the board's extent if it is a demonstration, else empty."""
+        return f"{DEMONSTRATION} ({self.extent})" if self.is_demonstration else ""
+
+    @property
     def regions(self) -> tuple[str, ...]:
         """The regions that columns have (``full``, ``fg``), ``full`` first."""
         return tuple(sorted({column.region for column in self.columns}, key=lambda region: (region != "full", region)))
