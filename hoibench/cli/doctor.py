@@ -15,7 +15,7 @@ import tyro
 from hoibench.arguments import parse
 from hoibench.cli.data_doctor import PROBLEMS
 from hoibench.cli.run import read_config_file, resolve_device
-from hoibench.methods.entrants import SettingMissing, select_entrants
+from hoibench.methods.entrants import SettingMissing, find_missing_settings, select_entrants, setting_target
 from hoibench.methods.method import Entrant, Runtime
 from hoibench.methods.needs import clone_command
 from hoibench.methods.preflight import find_start_problems
@@ -96,16 +96,16 @@ def diagnose(names: Sequence[str], settings: Sequence[str], weights: Path | None
         ValueError: a name or a setting is wrong.
         FileNotFoundError: the path in a setting does not exist.
     """
-    missing: dict[str, list[str]] = {}
     try:
         entrants = select_entrants(names, settings=settings)
     except SettingMissing as error:
         entrants = list(error.entrants)
-        for problem in error.problems:
-            missing.setdefault(problem.file, []).append(str(problem).removeprefix(f"{problem.file} "))
+    missing = {
+        e.key: [str(problem).removeprefix(f"{e.key} ") for problem in find_missing_settings(e)] for e in entrants
+    }
     with_code = [entrant for entrant in entrants if entrant.spec.entry]
     problems = find_start_problems(with_code, Runtime(resolve_device("auto"), weights=weights))
-    return [_diagnose(entrant, (*missing.get(entrant.key, ()), *problems.get(entrant.key, ()))) for entrant in entrants]
+    return [_diagnose(entrant, (*missing[entrant.key], *problems.get(entrant.key, ()))) for entrant in entrants]
 
 
 def _diagnose(entrant: Entrant, problems: tuple[str, ...]) -> Diagnosis:
@@ -150,4 +150,4 @@ def _settings_in(config: Path | None, names: Sequence[str]) -> list[str]:
         return []
     targets = {target for name in names for target in (name, name.partition("+")[0])}
     settings = [value for flag, value in pairwise(read_config_file(config)) if flag == "--set"]
-    return [text for text in settings if text.partition("=")[0].rpartition(".")[0] in targets]
+    return [text for text in settings if setting_target(text) in targets]

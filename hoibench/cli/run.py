@@ -59,10 +59,11 @@ def _settings_of_other_methods(file_arguments: Sequence[str], names: Sequence[st
     settings = [value for flag, value in pairwise(file_arguments) if flag == "--set"]
     if not settings:
         return set()
+    from hoibench.methods.entrants import setting_target
     from hoibench.methods.registry import installed_specs
 
     others = installed_specs().keys() - {name.partition("=")[0].partition("+")[0] for name in names}
-    return {text for text in settings if text.partition("=")[0].rpartition(".")[0].partition("+")[0] in others}
+    return {text for text in settings if setting_target(text).partition("+")[0] in others}
 
 
 def _find_config_file(arguments: Sequence[str]) -> Path | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import tyro
 from rich.progress import track
 
-from hoibench.arguments import parse
+from hoibench.arguments import parse, split_at_commas
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
 from hoibench.clip import Pairing
 
@@ -87,7 +87,7 @@ def _score_run(options: Score, run: Path) -> int:
 
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")
-    if options.metrics != "headline,offline" or options.pairing is not None or options.out is not None:
+    if options.metrics != Score.metrics or options.pairing is not None or options.out is not None:
         raise ValueError("--metrics, --pairing and --out need --pred and --truth: a run has its own")
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
@@ -131,7 +131,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[_Key, li
     from hoibench.plugins import SPEC_FILE
     from hoibench.predictions import find_seeds
 
-    metrics = [name.strip() for name in options.metrics.split(",") if name.strip()]
+    metrics = split_at_commas(options.metrics)
     cards = select_cards(metrics)
     if not cards:
         raise ValueError(f"--metrics is {options.metrics!r}, expected ids or sets, e.g. rpe,chamfer")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from hoibench.arguments import split_at_commas
 from hoibench.problems import Problem, raise_if_any
 
 _WHAT = {"group": "what to run"}
@@ -113,7 +114,7 @@ class RunConfig:
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The names in ``metrics``."""
-        return tuple(name for name in (part.strip() for part in self.metrics.split(",")) if name)
+        return tuple(split_at_commas(self.metrics))
 
 
 def check_config(config: RunConfig) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.config import RunConfig, find_config_problems
 from hoibench.evaluation.plan import choose_entrants, read_manifest
-from hoibench.methods.entrants import SettingMissing
+from hoibench.methods.entrants import SettingMissing, setting_target
 from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import select_cards
@@ -63,7 +63,7 @@ def _find_method_problems(config: RunConfig, dataset: Dataset, adapters: list[Sp
     wrong_settings: list[Problem] = []
     for text in config.set:
         trial = replace(accepted, set=(*accepted.set, text))
-        if text.partition("=")[0].rpartition(".")[0] in refused:
+        if setting_target(text) in refused:
             continue
         if problems := _try_entrants(f"--set {text}", trial, dataset, adapters):
             wrong_settings += problems

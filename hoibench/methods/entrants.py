@@ -164,6 +164,11 @@ def _defaults(entrant: Entrant, given: Mapping[str, SettingValue]) -> dict[str, 
     return defaults
 
 
+def setting_target(text: str) -> str:
+    """Return the ``METHOD`` or ``METHOD+PRESET`` of a setting ``METHOD.KEY=VALUE``."""
+    return text.partition("=")[0].rpartition(".")[0]
+
+
 def _split_setting(text: str, entrants: Mapping[str, Entrant]) -> tuple[str, str, str]:
     """Return the entrant, key and value of ``METHOD.KEY=VALUE``."""
     left, has_value, value = text.partition("=")
