@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from baselines.video_to_points import VideoToPoints
 from hoibench.geometry.point_maps import fit_intrinsics
 from hoibench.methods.geometry_file import Geometry
@@ -27,9 +25,8 @@ class GeometryCrafter(VideoToPoints):
     def describe(self, geometry: Geometry) -> Mapping[str, Any]:
         """Return the focal lengths of its camera in pixels; its point maps are made of depth and these."""
         assert geometry.points is not None
-        points = geometry.points[0]
         try:
-            K = fit_intrinsics(points, np.ones(points.shape[:2], dtype=bool))
+            K = fit_intrinsics(geometry.points[0])
         except ValueError as error:
             return {"focal_px": None, "reason": str(error)}
         return {"focal_px": [round(float(K[0, 0]), 2), round(float(K[1, 1]), 2)]}

@@ -59,7 +59,7 @@ class MotionCrafter(VideoToPoints):
 
 def _follow(points: Array, flow: Array, anchors: Array, frames: int) -> tuple[Array, Array]:
     """Return tracks (``frames``, K, 3) and their validity, which ends with the frames of the maps."""
-    K = fit_intrinsics(points[0], np.ones(points.shape[1:3], dtype=bool))
+    K = fit_intrinsics(points[0])
     tracks, valid = follow_scene_flow(points, flow, K, anchors)
     rest = ((0, frames - len(tracks)), (0, 0))
     return np.pad(tracks, (*rest, (0, 0)), mode="edge"), np.pad(valid, rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
+from hoibench.clip import Array, check_shape
 from hoibench.geometry.projection import unproject
 
 MIN_PIXELS = 16
@@ -31,29 +31,27 @@ def points_from_depth(depth: Array, K: Array) -> Array:
     return points.reshape(*depth.shape, 3)
 
 
-def fit_intrinsics(points: Array, valid: Array) -> Array:
+def fit_intrinsics(points: Array) -> Array:
     """Return the intrinsics (3, 3) without skew that project a point map to its pixels, by trimmed least squares of u on x / z and v on y / z.
 
     Each fit is repeated on the 80 % of the pixels that are nearest to it.
 
     Args:
-        points: (h, w, 3) camera-space positions.
-        valid: (h, w) bool, the pixels to fit; positions that are not finite or not in front of the camera are left out.
+        points: (h, w, 3) camera-space positions; those that are not finite or not in front of the camera are left out.
 
     Raises:
         ValueError: there are under 16 points, or the median residual is over 2 pixels, so that no pinhole camera fits.
 
     >>> K = np.array([[100.0, 0, 4.5], [0, 90, 3.5], [0, 0, 1]])
     >>> points = points_from_depth(np.linspace(1.0, 2.0, 80).reshape(8, 10), K)
-    >>> bool(np.allclose(fit_intrinsics(points, np.ones((8, 10), dtype=bool)), K))
+    >>> bool(np.allclose(fit_intrinsics(points), K))
     True
     """
     check_shape("points", points, ("h", "w", 3))
-    check_mask("valid", valid, points.shape[:2])
-    v, u = np.nonzero(valid & np.isfinite(points).all(axis=-1) & (points[..., 2] > 0))
+    v, u = np.nonzero(np.isfinite(points).all(axis=-1) & (points[..., 2] > 0))
     if len(u) < MIN_PIXELS:
         raise ValueError(
-            f"{len(u)} positions are valid and in front of the camera; fitting intrinsics needs at least {MIN_PIXELS}"
+            f"{len(u)} positions are finite and in front of the camera; fitting intrinsics needs at least {MIN_PIXELS}"
         )
     xyz = points[v, u].astype(np.float64)
     K = np.eye(3)
