@@ -82,6 +82,10 @@ class Camera:
         """True if the camera has extrinsics R and t per frame."""
         return self.R.ndim == 3
 
+    def extrinsics(self, frame: int) -> tuple[Array, Array]:
+        """Return R (3, 3) and t (3,) in a frame."""
+        return (self.R[frame], self.t[frame]) if self.is_moving else (self.R, self.t)
+
 
 @dataclass(frozen=True, eq=False)
 class View:

@@ -19,8 +19,9 @@ def viewing_angles(cameras: Sequence[Camera]) -> tuple[Array, Array]:
     Raises:
         ValueError: the optical axes are parallel.
     """
-    R = np.stack([camera.R[0] if camera.is_moving else camera.R for camera in cameras]).astype(np.float64)
-    t = np.stack([camera.t[0] if camera.is_moving else camera.t for camera in cameras]).astype(np.float64)
+    R, t = (
+        np.stack(part).astype(np.float64) for part in zip(*(camera.extrinsics(0) for camera in cameras), strict=True)
+    )
     centres = optical_centre(R, t)
     off_axis = np.eye(3) - R[:, 2, :, None] * R[:, 2, None, :]
     if np.linalg.cond(off_axis.sum(axis=0)) > 1e6:

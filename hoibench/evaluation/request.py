@@ -49,10 +49,7 @@ def project_anchors(clip: Clip) -> Array:
     """
     assert clip.tracks is not None and clip.cameras is not None
     first = clip.tracks.world[0].astype(np.float64)
-    pixels = []
-    for camera in clip.cameras:
-        R, t = (camera.R[0], camera.t[0]) if camera.is_moving else (camera.R, camera.t)
-        pixels.append(project(to_camera(first, R, t), camera.K))
+    pixels = [project(to_camera(first, *camera.extrinsics(0)), camera.K) for camera in clip.cameras]
     return np.stack(pixels).astype(np.float32)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from pydantic.json_schema import models_json_schema
 
 from hoibench.clip import Array, View, check_pixels
+from hoibench.geometry import optical_centre
 from hoibench.store.records import Record
 from hoibench.video import VideoError, decode, encode
 
@@ -185,7 +186,7 @@ def write_view(
         R, t = camera.R.reshape(-1, 3, 3), camera.t.reshape(-1, 3)
         poses = np.tile(np.eye(4), (len(R), 1, 1))
         poses[:, :3, :3] = R.mT
-        poses[:, :3, 3] = -np.einsum("nij,ni->nj", R, t)
+        poses[:, :3, 3] = optical_centre(R, t)
     return ExchangeView(
         id=view.id,
         role=role,

@@ -85,7 +85,7 @@ def fundamental_matrix(camera: Camera, other: Camera, frame: int = 0) -> Array:
     >>> epipolar_distance(np.array([[50.0, 20.0]]), np.array([[80.0, 23.0]]), F).round(6)
     array([3.])
     """
-    (R, t), (R_other, t_other) = ((c.R[frame], c.t[frame]) if c.is_moving else (c.R, c.t) for c in (camera, other))
+    (R, t), (R_other, t_other) = (c.extrinsics(frame) for c in (camera, other))
     rotation = R_other @ R.T
     x, y, z = translation = t_other - rotation @ t
     if np.linalg.norm(translation) < 1e-9:

@@ -71,8 +71,7 @@ class TrueTracks:
     @cached_property
     def distance_from_first_camera(self) -> Array:
         """(V, N, K) metres: how far each point is from where its view's camera is in frame 0, for every frame; |X| if the camera does not move."""
-        first = [(c.R[0], c.t[0]) if c.is_moving else (c.R, c.t) for c in self.cameras]
-        centres = np.stack([optical_centre(R, t) for R, t in first])
+        centres = np.stack([optical_centre(*camera.extrinsics(0)) for camera in self.cameras])
         distance: Array = np.linalg.norm(self.world - centres[:, None, None], axis=-1)
         return distance
 
