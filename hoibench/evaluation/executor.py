@@ -95,15 +95,15 @@ class LocalExecutor:
     def _run_jobs(
         self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], progress: RunProgress
     ) -> None:
-        stage: Stage = "score" if arguments[1] is None else "generate"
-        runner = _UnitRunner(stage, arguments[0], self.timeout)
+        context, entrant = arguments
+        stage: Stage = "score" if entrant is None else "generate"
+        runner = _UnitRunner(stage, context, self.timeout)
 
         def run_job(worker: Worker, job: Job) -> None:
             entry, units = job
             for unit in units:
                 progress.run_unit(stage, unit, partial(runner.run, worker, unit, entry))
 
-        context, entrant = arguments
         preloaded = entrant is None or is_built_in(context.entrants[entrant].spec.entry)
         pool = TaskPool(self.workers, start_worker, arguments, partial(OutputLog, self.on_line), preloaded)
         pool.run(jobs, run_job, last=close_worker)

@@ -34,17 +34,14 @@ class StageTimes:
         try:
             yield
         finally:
-            self._add(name, time.perf_counter() - wall, time.process_time() - processor)
+            before = self._seconds.get(name, (0.0, 0.0))
+            self._seconds[name] = before[0] + time.perf_counter() - wall, before[1] + time.process_time() - processor
 
     def log(self) -> None:
         """Log one line with the steps that took at least 5 ms, unless none did."""
         steps = [f"{name} {w:.2f} s (processor {p:.2f} s)" for name, (w, p) in self._seconds.items() if w >= _LEAST]
         if steps:
             log.info("%s: %s", self._title, ", ".join(steps))
-
-    def _add(self, name: str, wall: float, processor: float) -> None:
-        before = self._seconds.get(name, (0.0, 0.0))
-        self._seconds[name] = before[0] + wall, before[1] + processor
 
 
 @contextmanager
