@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_upstream import make_tree
+from upstream_requests import make_request
 
-from hoibench.clip import Camera, Request, SourceVideo, View
 from hoibench.methods.command import CommandFailed
 from hoibench.methods.method import Entrant, Runtime
 from hoibench.methods.registry import adapter_spec, load_method
@@ -18,14 +18,6 @@ from hoibench.predictions import write_prediction
 TOY = Path(__file__).parents[1] / "support" / "toy_upstream"
 N, H, W = 5, 32, 48
 ENTRANT = Entrant(adapter_spec(f"{TOY}/adapter.py:Toy"))
-
-
-def make_request(seed=1, colour=0):
-    camera = Camera(np.array([[60.0, 0, 23.5], [0, 60, 15.5], [0, 0, 1]]), np.eye(3), np.array([0, 0, 1.0]), (H, W))
-    views = tuple(View(name, None, camera) for name in "ab")
-    videos = tuple(np.full((N, H, W, 3), colour + 9 * v, np.uint8) for v in range(2))
-    sources = tuple(SourceVideo(view, video) for view, video in zip(views, videos, strict=True))
-    return Request("clip_1", None, views, N, 8.0, (H, W), seed, sources)
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ def make_method(tree, tmp_path):
 def test_a_worker_is_called_once_a_clip_and_upstream_code_once_a_view(make_method, tree, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    prediction = make_method().generate(make_request(seed=3))
+    prediction = make_method().generate(make_request(N, seed=3))
     assert (prediction.points.shape, prediction.scale) == ((2, N, H, W, 3), "per_view")
     np.testing.assert_array_equal(prediction.points[1, 4, 7, 11], [11, 7, 5])
 
@@ -68,27 +60,27 @@ def test_a_worker_is_called_once_a_clip_and_upstream_code_once_a_view(make_metho
 def test_results_of_a_failed_call_are_used_again_where_the_request_is_the_same(make_method, tree, monkeypatch):
     monkeypatch.setenv("FAKE_MODE", "view-1.npz=half")
     with pytest.raises(CommandFailed, match=r"request view-1 failed: ScriptFailed: run.py has ended with exit code 1"):
-        make_method().generate(make_request())
+        make_method().generate(make_request(N))
     monkeypatch.delenv("FAKE_MODE")
-    prediction = make_method(keep_files=True).generate(make_request())
+    prediction = make_method(keep_files=True).generate(make_request(N))
     assert np.isfinite(prediction.points).all()
     assert called_views(tree) == ["0", "1", "1"]
 
-    make_method(keep_files=True).generate(make_request())
+    make_method(keep_files=True).generate(make_request(N))
     assert called_views(tree) == ["0", "1", "1"], "both are kept"
-    make_method(keep_files=True).generate(make_request(colour=100))
+    make_method(keep_files=True).generate(make_request(N, noise=1))
     assert called_views(tree) == ["0", "1", "1", "0", "1"], "the pictures are others"
     method = make_method(keep_files=True)
     make_requests = method.make_requests
     method.make_requests = lambda *inputs: [
         each.model_copy(update={"options": {"steps": 3}}) for each in make_requests(*inputs)
     ]
-    method.generate(make_request(colour=100))
+    method.generate(make_request(N, noise=1))
     assert len(called_views(tree)) == 7, "the options are others"
 
 
 def test_wrong_files_are_not_used_again(make_method, tree, monkeypatch):
-    request = make_request()
+    request = make_request(N)
     request = replace(request, source_videos=request.source_videos[:1])
     monkeypatch.setenv("FAKE_MODE", "nan")
     with pytest.raises(ValueError, match=r"view-0.npz: points has NaN"):
@@ -108,7 +100,7 @@ def test_a_link_in_place_of_the_exchange_folder_is_removed_and_not_followed(name
     link = tmp_path / "run" / "exchange" / "toy" / name
     link.parent.mkdir(parents=True)
     link.symlink_to(mine, target_is_directory=True)
-    make_method().generate(make_request())
+    make_method().generate(make_request(N))
     assert all(file.exists() for file in files)
 
 
@@ -119,7 +111,7 @@ def called_views(tree):
 def test_a_worker_that_takes_too_long_is_ended(make_method, tree, monkeypatch):
     monkeypatch.setenv("FAKE_MODE", "hang")
     with pytest.raises(CommandFailed, match=r"has not ended within 2 s \(--set toy.timeout_s\)"):
-        make_method(timeout_s=2.0).generate(make_request())
+        make_method(timeout_s=2.0).generate(make_request(N))
 
 
 def test_a_command_of_the_user_can_be_the_worker(tree, tmp_path):
@@ -133,7 +125,7 @@ def test_a_command_of_the_user_can_be_the_worker(tree, tmp_path):
     command = f"'{sys.executable}' '{script}' {{folder}}"
     folder = tmp_path / "a run"
     method = Commanded(replace(ENTRANT, settings={"command": command}), Runtime(folder=folder))
-    assert method.generate(make_request()).points.shape == (2, N, H, W, 3)
+    assert method.generate(make_request(N)).points.shape == (2, N, H, W, 3)
     assert tree.calls()[0]["cwd"] == str(folder / "seed-1" / "clip_1")
 
 
@@ -143,7 +135,7 @@ def test_a_worker_without_an_answer_is_a_failure(tmp_path):
 
     method = Silent(replace(ENTRANT, settings={"command": "true {folder}"}), Runtime(folder=tmp_path))
     with pytest.raises(CommandFailed, match="has ended with 0 results of request view-0, expected one"):
-        method.generate(make_request())
+        method.generate(make_request(N))
 
 
 def test_the_docs_show_this_adapter_and_its_worker():
