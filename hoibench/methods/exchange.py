@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from hoibench.clip import Array, View, check_pixels
 from hoibench.geometry import optical_centre
 from hoibench.store.records import Record
-from hoibench.video import VideoError, decode, encode
+from hoibench.video import Box, VideoError, decode, encode
 
 REQUEST_FILE = "request.json"
 RESPONSE_FILE = "response.json"
@@ -29,7 +29,6 @@ Row3 = tuple[float, float, float]
 Row4 = tuple[float, float, float, float]
 Matrix3 = tuple[Row3, Row3, Row3]
 Matrix4 = tuple[Row4, Row4, Row4, Row4]
-Box = tuple[int, int, int, int]
 
 
 class ExchangeView(Record):

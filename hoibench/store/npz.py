@@ -62,9 +62,9 @@ def read_npz(path: Path, limits: ArrayLimits | None = None) -> dict[str, Array]:
     return _read_members(path, limits or ArrayLimits(), _read_member)
 
 
-def read_npz_shapes(path: Path, limits: ArrayLimits | None = None) -> dict[str, tuple[int, ...]]:
+def read_npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the arrays of an npz file by name, from their headers alone; raises the errors of ``read_npz``."""
-    return _read_members(path, limits or ArrayLimits(), _read_shape)
+    return _read_members(path, ArrayLimits(), _read_shape)
 
 
 def _read_members(
