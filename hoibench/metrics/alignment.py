@@ -34,8 +34,7 @@ class Alignment:
 
     def apply(self, pred: PointSet) -> PointSet:
         """Return the aligned points of all views."""
-        scaled = pred.scaled(self.scales)
-        return scaled if self.shifts is None else mask_points(scaled.xyz + self.shifts[:, None, None], pred.valid)
+        return mask_points(np.stack([self.apply_to_view(xyz, v) for v, xyz in enumerate(pred.xyz)]), pred.valid)
 
     def apply_to_view(self, points: Array, v: int) -> Array:
         """Return aligned points (..., 3) of the view with index v."""

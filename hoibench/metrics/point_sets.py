@@ -25,10 +25,6 @@ class PointSet:
     xyz: Array
     valid: Array
 
-    def scaled(self, scales: Array) -> PointSet:
-        """Return the points multiplied by one factor per view; ``scales`` is (V,)."""
-        return PointSet(self.xyz * scales[:, None, None, None], self.valid)
-
 
 def mask_points(xyz: Array, valid: Array | None) -> PointSet:
     """Return (V, N, K, 3) points as a ``PointSet``: float64, with zeros where ``valid``, (V, N, K), is false; None means that all are valid."""
