@@ -26,7 +26,7 @@ _ANY = "any"
 _FIND_MODULES = "import sys, importlib.util as u; print(*[name for name in sys.argv[1:] if u.find_spec(name) is None])"
 _SECONDS = 60
 _REQUEST_SECONDS = 10
-_IN_FULL = 12
+_DIGITS = 12
 """Number of hexadecimal digits of a commit that are printed."""
 
 
@@ -74,10 +74,10 @@ def _check_commit(entrant: Entrant, upstream: Path) -> Iterator[Problem]:
     found = "" if state is None else str(state["commit"])
     if not found:
         fix = clone_command(entrant.spec) if entrant.spec.upstream else "clone it"
-        yield Problem(str(upstream), "", "is no git checkout", f"commit {expected[:_IN_FULL]}", f"{fix}; {otherwise}")
+        yield Problem(str(upstream), "", "is no git checkout", f"commit {expected[:_DIGITS]}", f"{fix}; {otherwise}")
     elif not found.startswith(expected):
         fix = f"git -C {shlex.quote(str(upstream))} checkout --recurse-submodules {expected}; {otherwise}"
-        yield Problem(str(upstream), "", f"is at commit {found[:_IN_FULL]}", expected[:_IN_FULL], fix)
+        yield Problem(str(upstream), "", f"is at commit {found[:_DIGITS]}", expected[:_DIGITS], fix)
 
 
 def _check_python(python: Path, upstream: Path, modules: Sequence[str], spec: Spec) -> Iterator[Problem]:
