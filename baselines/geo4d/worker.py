@@ -7,7 +7,6 @@ from pathlib import Path
 import exchange_worker
 import numpy as np
 from exchange_worker import Json
-from scipy.spatial.transform import Rotation
 
 
 def answer(request: Json, folder: Path) -> list[Json]:
@@ -57,13 +56,19 @@ def read_poses(path: Path) -> np.ndarray:
     table = np.loadtxt(str(path), ndmin=2)
     if table.shape[1] != 8:
         raise ValueError(f"{path.name}: {table.shape[1]} columns, expected 8")
-    length = np.linalg.norm(table[:, 4:], axis=1)
+    w, x, y, z = quaternions = table[:, 4:].T
+    length = np.sqrt((quaternions**2).sum(axis=0))
     worst = length[np.abs(length - 1.0).argmax()]
     if abs(worst - 1.0) > 1e-3:
         raise ValueError(f"{path.name}: a quaternion has length {worst:.4f}, expected 1")
     poses = np.tile(np.eye(4), (len(table), 1, 1))
     poses[:, :3, 3] = table[:, 1:4]
-    poses[:, :3, :3] = Rotation.from_quat(table[:, [5, 6, 7, 4]]).as_matrix()
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    poses[:, :3, :3] = np.moveaxis(np.array(rows), -1, 0)
     return poses
 
 
