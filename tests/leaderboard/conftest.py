@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import fake_runs
+import fake_site
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -67,6 +68,18 @@ def site(tmp_path_factory):
         dataset="videos",
     )
     return build([split, demo, videos], root / "page", fake_runs.CARDS)
+
+
+@pytest.fixture(scope="session")
+def run_with_files(tmp_path_factory):
+    """A run with the files of ``fake_site``: results, predictions with videos and points, and clips.  Tests that change it copy it first."""
+    return fake_site.write_run(tmp_path_factory.mktemp("files") / "run")
+
+
+@pytest.fixture(scope="session")
+def site_with_files(run_with_files, tmp_path_factory):
+    """The index.html of the site of ``run_with_files``."""
+    return build([run_with_files], tmp_path_factory.mktemp("files-site") / "page", fake_runs.CARDS)
 
 
 FAILURES = [
