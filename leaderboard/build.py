@@ -1,19 +1,20 @@
-"""Build the leaderboard page: ``python -m leaderboard.build RUN... --out DIR``."""
+"""Build the leaderboard site: ``python -m leaderboard.build RUN... --out DIR``."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hoibench.arguments import parse
 from hoibench.metric_card import Card, all_cards
-from hoibench.results.board import Board, build_boards, build_paper_boards, literal_cards
-from hoibench.results.run_folder import Run, read_run
+from hoibench.progress import Progress
+from hoibench.results.board import build_boards, build_paper_boards
+from hoibench.results.run_folder import read_run
 from hoibench.store import write_bytes
 from leaderboard.board_view import build_board_view
 from leaderboard.card_view import build_card_view, group_cards
@@ -24,12 +25,55 @@ MAX_PAGE_BYTES = 3_000_000
 HERE = Path(__file__).parent
 """The folder of templates and assets.  It is not found by package name, which in a run folder would mean the run's own leaderboard/."""
 
-ASSETS = ("board.css", "board.js")
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the site: its file, its name in the navigation, and the styles and scripts that it needs beyond page.css and page.js."""
+
+    file: str
+    title: str
+    styles: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class PageOptions:
-    """Build a page from run folders: index.html, and paper.html if a run has the columns of the paper's tables."""
+class ExtraPage:
+    """A page that another program adds to the site.
+
+    Attributes:
+        file: its file name, e.g. ``ablations.html``.
+        title: its heading and its name in the navigation.
+        html: its contents, put into the site's frame as they are: text in them must be escaped already.
+    """
+
+    file: str
+    title: str
+    html: str
+
+
+PAGES = (
+    Page("index.html", "Results", ("board.css",), ("board.js",)),
+    Page("clip.html", "Clips"),
+    Page("paper.html", "Papers’ tables", ("board.css",), ("board.js",)),
+    Page("metrics.html", "Metrics"),
+    Page("runs.html", "Runs"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteOptions:
+    """The parts of a site that cost space."""
+
+    media_clips: int = 24
+    """At most so many clips a board have videos and points; 0: none."""
+
+    videos: bool = False
+    """Copy the full-size videos into the site."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions(SiteOptions):
+    """Build a site from run folders: a folder of pages with their data, which opens from a file or a web server."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders, with run.json and results.parquet."""
@@ -38,15 +82,24 @@ class PageOptions:
     """The folder to write, created if missing."""
 
 
-def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = None) -> Path:
-    """Write the leaderboard page of some runs to a folder, replacing an existing page file by file, index.html last.
-
-    paper.html has the columns of the paper's tables in their literal reading, unranked; it is written only if a run has such results.
+def build(
+    runs: Sequence[Path],
+    out: Path,
+    cards: Mapping[str, Card] | None = None,
+    *,
+    options: SiteOptions = SiteOptions(),
+    extra: Sequence[ExtraPage] = (),
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """Write the site of some runs to a folder, replacing an existing one file by file, index.html last.
 
     Args:
         runs: run folders, each with run.json and results.parquet.
         out: folder to write to, created if missing.
         cards: metric cards (descriptions) by id; those of all installed metrics if None.
+        options: how much media the site has.
+        extra: further pages.
+        on_progress: called with the stage ``page`` and how much of it is done.
 
     Returns:
         The path of index.html.
@@ -56,59 +109,31 @@ def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = No
     """
     cards = all_cards() if cards is None else cards
     found = [read_run(folder) for folder in runs]
-    paper_boards = build_paper_boards(found, cards)
-    pages = {"index.html": render_index(found, cards, has_paper=bool(paper_boards)).encode()}
-    if paper_boards:
-        pages["paper.html"] = render_paper(paper_boards, cards).encode()
-    for name, page in pages.items():
-        if len(page) > MAX_PAGE_BYTES:
-            raise ValueError(
-                f"{out / name} would have {len(page)} bytes, more than {MAX_PAGE_BYTES}: put fewer runs on one page"
-            )
-    for name in ASSETS:
-        write_bytes(out / "assets" / name, (HERE / "assets" / name).read_bytes())
-    if not paper_boards:
-        (out / "paper.html").unlink(missing_ok=True)
-    for name in reversed(pages):
-        write_bytes(out / name, pages[name])
+    boards = build_boards(found, cards)
+    card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
+    failures, more_failures = build_failure_views(found)
+    contents = {
+        "index.html": {
+            "failures": failures,
+            "more_failures": more_failures,
+            "boards": [build_board_view(board, card_numbers) for board in boards],
+        },
+        "clip.html": {},
+        "paper.html": {
+            "papers": read_papers(),
+            "boards": [build_board_view(board, card_numbers) for board in build_paper_boards(found, cards)],
+        },
+        "metrics.html": {
+            "card_groups": group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()])
+        },
+        "runs.html": {"runs": [build_run_view(run) for run in found]},
+    }
+    _write_pages(out, contents, extra)
     return out / "index.html"
 
 
-def render_index(runs: Sequence[Run], cards: Mapping[str, Card], *, has_paper: bool = False) -> str:
-    """Return the HTML of the leaderboard page of some runs (index.html).
-
-    Args:
-        runs: the runs.
-        cards: the metrics' descriptions by id.
-        has_paper: true to link paper.html.
-    """
-    card_numbers = _card_numbers(cards)
-    failures, more_failures = build_failure_views(runs)
-    return _template("index.html").render(
-        failures=failures,
-        more_failures=more_failures,
-        boards=[build_board_view(board, card_numbers) for board in build_boards(runs, cards)],
-        papers=read_papers(),
-        card_groups=group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),
-        runs=[build_run_view(run) for run in runs],
-        has_paper=has_paper,
-    )
-
-
-def render_paper(boards: Sequence[Board], cards: Mapping[str, Card]) -> str:
-    """Return the HTML of the page with the paper's columns in their literal reading (paper.html); boards from ``build_paper_boards``."""
-    card_numbers = _card_numbers(cards)
-    literal = [build_card_view(card, card_numbers[id]) for id, card in literal_cards(cards).items()]
-    return _template("paper.html").render(
-        boards=[build_board_view(board, card_numbers) for board in boards], card_groups=group_cards(literal)
-    )
-
-
-def _card_numbers(cards: Mapping[str, Card]) -> dict[str, int]:
-    return {metric: n for n, metric in enumerate(cards, start=1)}
-
-
-def _template(name: str) -> Template:
+def _write_pages(out: Path, contents: Mapping[str, Mapping[str, object]], extra: Sequence[ExtraPage]) -> None:
+    """Write the assets and the pages, index.html last; nothing is written if a page is too large."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -116,16 +141,32 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
+    pages = (*PAGES, *(Page(page.file, page.title) for page in extra))
+    values = contents | {page.file: {"title": page.title, "html": page.html} for page in extra}
+    rendered = {
+        page.file: environment.get_template(page.file if page in PAGES else "extra.html")
+        .render(values[page.file], pages=pages, file=page.file, styles=page.styles, scripts=page.scripts)
+        .encode()
+        for page in pages
+    }
+    for name, text in rendered.items():
+        if len(text) > MAX_PAGE_BYTES:
+            raise ValueError(
+                f"{out / name} would have {len(text)} bytes, more than {MAX_PAGE_BYTES}: put fewer runs on one site"
+            )
+    for path in sorted((HERE / "assets").iterdir()):
+        write_bytes(out / "assets" / path.name, path.read_bytes())
+    for name in sorted(rendered, key="index.html".__eq__):
+        write_bytes(out / name, rendered[name])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build a leaderboard page from the command line; return 0, or 2 if a run cannot be read or the page not be written."""
+    """Build a site from the command line; return 0, or 2 if a run cannot be read or the site not be written."""
     try:
-        options = parse(PageOptions, sys.argv[1:] if arguments is None else arguments, "python -m leaderboard.build")
+        options = parse(BuildOptions, sys.argv[1:] if arguments is None else arguments, "python -m leaderboard.build")
         if not options.runs:
             raise ValueError("no run given: give run folders")
-        index = build(options.runs, options.out)
+        index = build(options.runs, options.out, options=options)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -1,37 +1,6 @@
 "use strict";
-// Adds sorting, filters and a colour scheme button; without this script the board is a complete static table.
+// Adds sorting and filters; without this script the board is a complete static table.
 (function () {
-  const root = document.documentElement;
-
-  /* Colour scheme: the system's until the button is pressed, then the chosen one. */
-  function setUpTheme() {
-    const button = document.querySelector("button.theme");
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    const stored = readSetting("hoibench-theme");
-    if (stored === "dark" || stored === "light") root.dataset.theme = stored;
-    const isDark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
-    const updateLabel = () => {
-      button.textContent = isDark() ? "Light" : "Dark";
-      button.setAttribute("aria-label", "Switch to " + (isDark() ? "light" : "dark") + " colours");
-    };
-    button.addEventListener("click", () => {
-      root.dataset.theme = isDark() ? "light" : "dark";
-      writeSetting("hoibench-theme", root.dataset.theme);
-      updateLabel();
-    });
-    system.addEventListener("change", updateLabel);
-    updateLabel();
-    button.hidden = false;
-  }
-
-  // Storage may be forbidden for a page opened from a file; the choice is then lost on reload.
-  function readSetting(key) {
-    try { return localStorage.getItem(key); } catch { return null; }
-  }
-  function writeSetting(key, value) {
-    try { localStorage.setItem(key, value); } catch { /* lost on reload */ }
-  }
-
   /* Sorting: best first, worst first, page order; rows without a value are always last. */
   const NEXT = { "": "best", best: "worst", worst: "" };
 
@@ -106,7 +75,6 @@
     applyFilters(board, form);
   }
 
-  setUpTheme();
   document.querySelectorAll("section.board table").forEach(setUpSorting);
   document.querySelectorAll("section.board").forEach(setUpFilters);
 })();

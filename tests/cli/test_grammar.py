@@ -27,7 +27,7 @@ CLASSES = [
     ("hoibench.cli.weights", "PathOf"),
     ("hoibench.cli.weights", "Add"),
     ("hoibench.evaluation.self_test", "Options"),
-    ("leaderboard.build", "PageOptions"),
+    ("leaderboard.build", "BuildOptions"),
     ("reference_model.evaluate", "EvaluateOptions"),
     ("reference_model.export", "ExportOptions"),
     ("reference_model.info", "InfoOptions"),
