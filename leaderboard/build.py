@@ -112,7 +112,7 @@ def build(
     boards = build_boards(found, cards)
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     failures, more_failures = build_failure_views(found)
-    contents = {
+    contents: dict[str, dict[str, object]] = {
         "index.html": {
             "failures": failures,
             "more_failures": more_failures,
@@ -142,7 +142,7 @@ def _write_pages(out: Path, contents: Mapping[str, Mapping[str, object]], extra:
         lstrip_blocks=True,
     )
     pages = (*PAGES, *(Page(page.file, page.title) for page in extra))
-    values = contents | {page.file: {"title": page.title, "html": page.html} for page in extra}
+    values = {**contents, **{page.file: {"title": page.title, "html": page.html} for page in extra}}
     rendered = {
         page.file: environment.get_template(page.file if page in PAGES else "extra.html")
         .render(values[page.file], pages=pages, file=page.file, styles=page.styles, scripts=page.scripts)

@@ -188,7 +188,7 @@ def build_page(outcome: Outcome, display: RunDisplay) -> Path | None:
     with as_crash():
         from leaderboard.build import build
 
-        return build([outcome.out], outcome.out / "leaderboard")
+        return build([outcome.out], outcome.out / "leaderboard", on_progress=display.on_progress)
 
 
 def report(outcome: Outcome, page: Path | None, as_json: bool, console: Console, stdout: TextIO) -> int:

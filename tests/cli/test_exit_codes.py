@@ -28,7 +28,7 @@ TOY = (
 
 @pytest.mark.parametrize("error", [KeyError("foo"), ValueError("foo"), FileNotFoundError("foo"), RuntimeError("foo")])
 def test_an_internal_error_of_any_type_is_a_crash(tmp_path, monkeypatch, capsys, error):
-    def fail(runs, out):
+    def fail(runs, out, on_progress):
         raise error
 
     monkeypatch.chdir(tmp_path)
