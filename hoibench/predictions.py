@@ -210,6 +210,23 @@ def decode_prediction(prediction: Prediction) -> Prediction:
     return replace(prediction, video=np.stack(frames))
 
 
+def trim_prediction(prediction: Prediction, n: int) -> Prediction:
+    """Return the first ``n`` frames of a prediction; its video, if any, must be decoded."""
+    assert not isinstance(prediction.video, tuple)
+    return replace(
+        prediction,
+        video=_trim(prediction.video, n),
+        tracks=_trim(prediction.tracks, n),
+        valid=_trim(prediction.valid, n),
+        points=_trim(prediction.points, n),
+        masks=_trim(prediction.masks, n),
+    )
+
+
+def _trim(array: Array | None, n: int) -> Array | None:
+    return None if array is None else array[:, :n]
+
+
 def output_digests(prediction: Prediction) -> dict[str, str]:
     """Return digests (16 hex digits) of a decoded prediction's video with its masks (``video``) and of its points (``tracks``), for those it has.
 

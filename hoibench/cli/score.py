@@ -122,7 +122,7 @@ def _score_folders(options: Score, pred: Path, truth: Path) -> int:
 
 def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[_Key, list[ResultRow]], int]:
     """Return the result rows of every clip and seed, and how many of these failed."""
-    from hoibench.datasets.clip_folder import clip_folders, read_clip
+    from hoibench.clip_file import clip_folders, read_clip
     from hoibench.evaluation.failures import format_reason
     from hoibench.evaluation.score import rows_without_value, score
     from hoibench.evaluation.stored_predictions import read_stored_prediction

@@ -12,13 +12,13 @@ import numpy as np
 from hoibench.clip import Clip, Pairing, Prediction
 from hoibench.evaluation.measure import RowKey, score_case, to_row
 from hoibench.evaluation.request import build_request, project_anchors
-from hoibench.evaluation.scored_clip import encode_truth, roundtrip, trim_clip, trim_prediction
+from hoibench.evaluation.scored_clip import encode_truth, roundtrip, trim_clip
 from hoibench.methods.check import check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Status
-from hoibench.predictions import decode_prediction
+from hoibench.predictions import decode_prediction, trim_prediction
 from hoibench.results.result_row import ResultRow
 
 ANCHOR_TOLERANCE = 0.01

@@ -1,4 +1,4 @@
-"""Clips and predictions in the form that is scored: video after the codec, recorded frames only."""
+"""Clips in the form that is scored: video after the codec, recorded frames only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hoibench.clip import Array, Clip, Prediction, Tracks
+from hoibench.clip import Array, Clip, Tracks
 from hoibench.video import decode, encode
 
 
@@ -46,24 +46,8 @@ def trim_clip(clip: Clip) -> Clip:
     )
 
 
-def trim_prediction(prediction: Prediction, n: int) -> Prediction:
-    """Return the first ``n`` frames of a prediction; its video, if any, must be decoded."""
-    assert not isinstance(prediction.video, tuple)
-    return replace(
-        prediction,
-        video=_trim(prediction.video, n),
-        tracks=_trim(prediction.tracks, n),
-        valid=_trim(prediction.valid, n),
-        points=_trim(prediction.points, n),
-        masks=_trim(prediction.masks, n),
-    )
-
-
-def _trim(array: Array | None, n: int) -> Array | None:
-    return None if array is None else array[:, :n]
-
-
 def _trim_tracks(tracks: Tracks, n: int) -> Tracks:
     recorded = None if tracks.recorded is None else tracks.recorded[:n]
+    edge = None if tracks.depth_edge is None else tracks.depth_edge[:, :n]
     world = np.ascontiguousarray(tracks.world[:n])
-    return Tracks(world, tracks.visible[:, :n], tracks.part, recorded, _trim(tracks.depth_edge, n))
+    return Tracks(world, tracks.visible[:, :n], tracks.part, recorded, edge)

@@ -6,16 +6,16 @@ import logging
 import secrets
 import time
 from collections.abc import Hashable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from hoibench.clip import Prediction
 from hoibench.clip_entry import ClipEntry
+from hoibench.clip_file import CLIP_FILE, clip_folder, write_clip
 from hoibench.evaluation.failures import FAILURE_FILE, record_exception
 from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.reference_predictions import build_reference, freeze
 from hoibench.evaluation.request import build_request
-from hoibench.evaluation.scored_clip import trim_prediction
 from hoibench.evaluation.stage_times import StageTimes
 from hoibench.evaluation.stored_predictions import read_stored_prediction
 from hoibench.evaluation.unit import Unit, UnitReport, delete_results
@@ -31,6 +31,7 @@ from hoibench.predictions import (
     output_digests,
     read_prediction,
     read_prediction_record,
+    trim_prediction,
     write_prediction,
 )
 from hoibench.processes import send
@@ -63,7 +64,7 @@ class Scorer:
 
     def load_clip(self, entry: ClipEntry) -> None:
         """Load a clip before its first unit is timed."""
-        self._clips.load(entry)
+        self._load(entry)
 
     def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
         """Score the metrics of a unit that have no rows yet.  A failure is recorded, not raised; without a prediction of its method nothing is done.
@@ -79,7 +80,7 @@ class Scorer:
             return UnitReport(unit, "score", did_work=False)
         times = StageTimes("score", unit.key)
         try:
-            loaded = self._clips.load(entry)
+            loaded = self._load(entry)
             if not has_prediction:
                 stage = "generate"
                 delete_results(out, unit)
@@ -105,6 +106,14 @@ class Scorer:
             times.log()
         (folder / FAILURE_FILE).unlink(missing_ok=True)
         return UnitReport(unit, "score", did_work=True)
+
+    def _load(self, entry: ClipEntry) -> LoadedClip:
+        """Load a clip, and store its truth in the run, without video and masks, unless it is there."""
+        loaded = self._clips.load(entry)
+        folder = clip_folder(self.context.out, entry.id)
+        if not (folder / CLIP_FILE).is_file():
+            write_clip(folder, replace(loaded.scored, load_video=None, load_masks=None))
+        return loaded
 
     def _store_prediction(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
         """Build or read the prediction of a unit that needs no method, check it and store it in the run."""

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from hoibench.clip import Array, Request
-from hoibench.datasets.clip_folder import read_clip
+from hoibench.clip_file import read_clip
 from hoibench.evaluation.request import build_request
 from hoibench.methods.spec import Spec
 

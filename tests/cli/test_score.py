@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hoibench.cli.main import main
-from hoibench.datasets.clip_folder import write_clip
+from hoibench.clip_file import write_clip
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.reference_predictions import build_reference
 from hoibench.predictions import write_prediction

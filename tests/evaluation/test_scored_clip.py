@@ -9,7 +9,8 @@ import hoibench
 from hoibench.clip import Tracks
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.reference_predictions import build_reference
-from hoibench.evaluation.scored_clip import trim_clip, trim_prediction
+from hoibench.evaluation.scored_clip import trim_clip
+from hoibench.predictions import trim_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
 METRICS = ["rpe", "chamfer", "smoothness", "dynamic_degree_px/dis"]

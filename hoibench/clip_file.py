@@ -1,4 +1,4 @@
-"""Read and write a clip as a folder with clip.json, tracks.npz and view-*.mp4: the format of ``hoibench score --truth``."""
+"""Read and write a clip as a folder with clip.json, tracks.npz and view-*.mp4: the format of ``hoibench score --truth``, and of a run's clips."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 from pydantic import AfterValidator, PlainSerializer, PositiveFloat, PositiveInt, model_validator
 
 from hoibench.clip import PARTS, Array, Camera, Clip, Cluster, Tracks, View, check_mask
-from hoibench.store import read_npz, write_npz
+from hoibench.store import read_npz, remove_temporary_files, write_npz
 from hoibench.store.records import Record
 from hoibench.video import decode, encode, probe
+
+CLIP_FILE = "clip.json"
+_TRACKS_FILE = "tracks.npz"
 
 
 def _to_array(value: Any) -> Array:
@@ -69,6 +72,11 @@ class ClipRecord(Record):
     views: tuple[ClipViewRecord, ...]
 
 
+def clip_folder(run: Path, clip: str) -> Path:
+    """Return the folder of a clip, by its id, in the run folder ``run``: clip.json and tracks.npz of the scored frames, without video and masks."""
+    return run / "clips" / clip
+
+
 def clip_folders(root: Path) -> list[Path]:
     """Return the folders in ``root`` that contain a clip.json, sorted.
 
@@ -77,7 +85,7 @@ def clip_folders(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder")
-    folders = sorted(path.parent for path in root.glob("*/clip.json"))
+    folders = sorted(path.parent for path in root.glob(f"*/{CLIP_FILE}"))
     if not folders:
         raise FileNotFoundError(f"{root}: no clips found; expected folders with clip.json, tracks.npz and view-*.mp4")
     return folders
@@ -85,6 +93,11 @@ def clip_folders(root: Path) -> list[Path]:
 
 def write_clip(folder: Path, clip: Clip) -> None:
     """Write a clip's views, tracks, masks and H.264 video for ``read_clip``; reference images, source views, instances and tags are not stored.
+
+    Files of an interrupted call are replaced; clip.json is written last.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written.
 
     >>> import tempfile
     >>> video = np.zeros((1, 8, 64, 96, 3), np.uint8)
@@ -94,6 +107,9 @@ def write_clip(folder: Path, clip: Clip) -> None:
     >>> read_clip(folder).video.shape
     (1, 8, 64, 96, 3)
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_temporary_files(folder)
+    (folder / CLIP_FILE).unlink(missing_ok=True)
     record = ClipRecord(
         fps=clip.fps,
         frames=clip.frames,
@@ -109,11 +125,11 @@ def write_clip(folder: Path, clip: Clip) -> None:
         tracks = clip.tracks
         named |= vars(tracks)
     if arrays := {name: array for name, array in named.items() if array is not None}:
-        write_npz(folder / "tracks.npz", arrays)
+        write_npz(folder / _TRACKS_FILE, arrays)
     if clip.video is not None:
         for index, frames in enumerate(clip.video):
             encode(folder / f"view-{index}.mp4", frames, clip.fps)
-    record.write(folder / "clip.json")
+    record.write(folder / CLIP_FILE)
 
 
 def _view_record(view: View) -> ClipViewRecord:
@@ -130,10 +146,10 @@ def read_clip(folder: Path) -> Clip:
         FileNotFoundError: clip.json is missing, or some views have a video and others do not.
         ValueError: a file is damaged or has an unexpected value; names file, value and expectation.
     """
-    record = ClipRecord.read(folder / "clip.json")
+    record = ClipRecord.read(folder / CLIP_FILE)
     views = tuple(View(view.id, view.cluster, view.camera()) for view in record.views)
     shape = (record.frames, *record.size)
-    arrays = read_npz(folder / "tracks.npz") if (folder / "tracks.npz").is_file() else {}
+    arrays = read_npz(folder / _TRACKS_FILE) if (folder / _TRACKS_FILE).is_file() else {}
     masks = arrays.pop("masks", None)
     try:
         tracks = Tracks(**arrays) if arrays else None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hoibench.datasets.clip_folder import clip_folders, read_clip, write_clip
+from hoibench.clip_file import clip_folders, read_clip, write_clip
 from hoibench.datasets.registry import open_dataset
 from hoibench.store import read_npz, write_npz
 from hoibench.video import encode, probe
