@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hoibench.clip import Array
@@ -53,7 +54,8 @@ class Board:
         cluster_labels: (C,) labels of the clips, equal for clips of the same pair of object instances; a clip without instances has its own.
         runs: the runs, oldest first.
         rows, columns: in the order of the leaderboard page.
-        scores: the scores of each column per row and clip.
+        parts: the headline results of each column with all seeds, see ``collect_board_rows``.
+        scores: the scores of each column per row and clip, without repeated seeds.
         cells: the cell of every (row index, column index).
         is_paper: true for a board of the paper's columns, literally, see ``build_paper_boards``.
         notes: sentences on how the clips were prepared, on excluded clips and on omitted metrics.
@@ -70,6 +72,7 @@ class Board:
     runs: tuple[Run, ...]
     rows: tuple[BoardRow, ...]
     columns: tuple[Column, ...]
+    parts: tuple[pd.DataFrame, ...]
     scores: tuple[ClipScores, ...]
     cells: Mapping[tuple[int, int], Cell]
     is_paper: bool
@@ -99,6 +102,29 @@ class Board:
     def regions(self) -> tuple[str, ...]:
         """The regions that columns have (``full``, ``fg``), ``full`` first."""
         return tuple(sorted({column.region for column in self.columns}, key=lambda region: (region != "full", region)))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds whose results can be looked at alone, see ``scores_of_seed``; empty if no row has several."""
+        found = [part["seed"][~self._is_the_same_for_all_seeds[part["board_row"]]] for part in self.parts]
+        return tuple(sorted(int(seed) for seed in pd.concat(found).unique()) if found else ())
+
+    def scores_of_seed(self, seed: int) -> tuple[ClipScores, ...]:
+        """Return the scores of each column from the results of one seed; a row with one seed only, or that no seed changes, keeps its own.
+
+        Repeated seeds count here: a seed's results are its own, whether or not another seed gave the same prediction.
+        """
+        chosen = [
+            part[
+                np.where(self._is_the_same_for_all_seeds[part["board_row"]], ~part["is_repeated"], part["seed"] == seed)
+            ]
+            for part in self.parts
+        ]
+        return _scores(chosen, [row.method for row in self.rows], self.columns, len(self.clips))
+
+    @property
+    def _is_the_same_for_all_seeds(self) -> Array:
+        return np.array([row.seeds < 2 or row.is_deterministic for row in self.rows], dtype=bool)
 
     def columns_in(self, region: str) -> tuple[int, ...]:
         """Return the indices of the columns of a region; ``full`` also has those of metrics without a value for the full frame."""
@@ -168,9 +194,10 @@ def _build_board(
     results, omitted_notes = _drop_empty_columns(results)
     columns = _columns(results, cards)
     results_of = dict(iter(results.groupby(["metric", "region"])))
-    parts = [results_of[column.card.id, column.region] for column in columns]
+    parts = tuple(results_of[column.card.id, column.region] for column in columns)
+    distinct = [part[~part["is_repeated"]] for part in parts]
     methods, clusters = [row.method for row in rows], cluster_labels(clips)
-    scores = _scores(parts, methods, columns, len(clips))
+    scores = _scores(distinct, methods, columns, len(clips))
     record = runs[0].record
     return Board(
         kind=record.kind,
@@ -184,8 +211,9 @@ def _build_board(
         runs=tuple(runs),
         rows=rows,
         columns=columns,
+        parts=parts,
         scores=scores,
-        cells=_cells(parts, scores, rows, columns, clusters),
+        cells=_cells(distinct, scores, rows, columns, clusters),
         is_paper=is_paper,
         notes=(*_run_notes(runs), *clip_notes, *omitted_notes),
     )

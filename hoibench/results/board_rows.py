@@ -73,15 +73,15 @@ def cluster_labels(clips: tuple[ClipEntry, ...]) -> Array:
 def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame, tuple[BoardRow, ...]]:
     """Collect the rows of a board and the headline results (values of whole clips) of its clips.
 
-    Results of a method's seed that repeats the prediction of a lower one are left out. A reference row that several runs have becomes one row, with
-    the newest run's results; any other method has one row per run.
+    A reference row that several runs have becomes one row, with the newest run's results; any other method has one row per run.
 
     Args:
         runs: oldest first.
         clip_index: index of each of the board's clips by id.
 
     Returns:
-        The results, with row and clip as integer columns ``board_row`` and ``clip_index``, and the rows in the order of the leaderboard page.
+        The results, with row and clip as integer columns ``board_row`` and ``clip_index``, and a column ``is_repeated``, true where a seed's
+        prediction is identical to that of a lower seed of the same row and clip; and the rows in the order of the leaderboard page.
     """
     found: dict[tuple[str, ...], tuple[RunMethod, Run]] = {}
     for run in runs:
@@ -92,8 +92,8 @@ def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[
     results = results.drop_duplicates(
         ["board_row", "clip_index", "seed", "metric", "region"], keep="last", ignore_index=True
     )
-    results = _drop_repeated_seeds(results)
-    seeds = results.groupby("board_row")["seed"].nunique()
+    results = results.assign(is_repeated=_is_repeated(results))
+    seeds = results[~results["is_repeated"]].groupby("board_row")["seed"].nunique()
     names = Counter(_name(method) for method, _ in found.values())
     rows = []
     for n, key in enumerate(ordered):
@@ -125,15 +125,16 @@ def _board_results(run: Run, row_index: Mapping[tuple[str, ...], int], clip_inde
     return results.assign(board_row=board_row, clip_index=clip)[clip >= 0]
 
 
-def _drop_repeated_seeds(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the results without those of a seed whose prediction is identical to that of a lower seed of the same row and clip."""
-    has_digest = results["prediction"].notna().to_numpy()
-    found = results[has_digest]
+def _is_repeated(results: pd.DataFrame) -> Array:
+    """Return for each of n results whether its prediction is identical to that of a lower seed of the same row and clip, (n,) bool."""
+    repeated = np.zeros(len(results), dtype=bool)
+    places = np.flatnonzero(results["prediction"].notna())
+    found = results.iloc[places]
     keys = [found["board_row"], found["clip_index"], *(found[name] for name in ("metric", "region", "prediction"))]
-    codes = pd.DataFrame({n: key if n < 2 else pd.factorize(key)[0] for n, key in enumerate(keys)}, index=found.index)
-    order = found["seed"].sort_values(kind="stable").index
-    repeated = codes.loc[order].duplicated()
-    return results.drop(index=repeated.index[repeated]).reset_index(drop=True)
+    codes = pd.DataFrame({n: key if n < 2 else pd.factorize(key)[0] for n, key in enumerate(keys)})
+    order = np.argsort(found["seed"].to_numpy(dtype=np.int64), kind="stable")
+    repeated[places[order]] = codes.iloc[order].duplicated()
+    return repeated
 
 
 def _is_deterministic(run: Run, method: RunMethod) -> bool:

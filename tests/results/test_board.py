@@ -298,6 +298,25 @@ def test_identical_predictions_under_several_seeds_are_one_seed(board_of):
     assert cell(board, "svimo", "rpe@1").value == pytest.approx(float(first), rel=1e-12)
 
 
+def test_the_scores_of_one_seed_are_its_own_and_a_row_with_one_seed_keeps_them(board_of):
+    def digest(row):
+        repeats = row["method"] == "svimo" or (row["method"] == "syncmv4d" and row["clip"].endswith("_002"))
+        return row | {"prediction": row["clip"] if repeats else f"{row['clip']}{row['seed']}"}
+
+    (board,) = board_of({"metrics": FEW, "methods": fake_runs.METHODS[:2], "seeds": (0, 1), "edit": digest})
+    rows = board.runs[0].headlines
+    assert board.seeds == (0, 1)
+    for seed in board.seeds:
+        (scores,) = board.scores_of_seed(seed)
+        for m, row in enumerate(board.rows):
+            own = rows[(rows["method"] == row.method.id) & (rows["seed"] == (seed if row.seeds > 1 else 0))]
+            assert scores.value[m].tolist() == own.sort_values("clip")["value"].tolist()
+        assert scores.seeds.tolist() == np.ones((2, 24)).tolist()
+    assert [row.seeds for row in board.rows if row.method.id == "svimo"] == [1]
+    (single,) = board_of({"metrics": FEW, "methods": fake_runs.METHODS[:2], "seeds": (0,)})
+    assert single.seeds == ()
+
+
 @pytest.mark.parametrize(
     ("claims", "second_seed", "ranked"),
     [(True, "same", True), (True, "other", False), (True, None, False), (False, "same", False)],
