@@ -12,7 +12,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ class PredictionMedia:
     Attributes:
         seed: the seed of the prediction; None if no seed has a complete one.
         frames: number of frames of each sheet.
+        fps: frames per second of the videos.
         tile: (h, w) of a frame in a sheet, in pixels, without the mark below it.
         grid: number of frames side by side in a sheet.
         sheets: paths of the views' sheets, relative to the site's folder.
@@ -57,6 +58,7 @@ class PredictionMedia:
 
     seed: int | None = None
     frames: int = 0
+    fps: float = 0.0
     tile: tuple[int, int] = (0, 0)
     grid: int = 0
     sheets: tuple[str, ...] = ()
@@ -105,6 +107,19 @@ def collect_media(
 def has_media(row: BoardRow) -> bool:
     """Return True for the rows whose videos the site shows: methods, and the truth."""
     return row.method.kind != "reference" or row.method.id == GROUND_TRUTH
+
+
+def first_prediction(row: BoardRow, clip: str) -> tuple[int, Path] | tuple[None, None]:
+    """Return (seed, folder) of the first complete prediction of a row on a clip, in the order of its seeds; (None, None) if there is none.
+
+    A run cannot name folders outside of it.
+    """
+    root = (row.run.folder / "predictions").resolve()
+    for seed in _seeds(row):
+        folder = root / row.method.key / f"seed-{seed}" / clip
+        if is_complete(folder) and folder.resolve().is_relative_to(root):
+            return seed, folder
+    return None, None
 
 
 def remove_stale_files(folder: Path, names: re.Pattern[str], kept: Collection[str]) -> list[Path]:
@@ -165,7 +180,7 @@ def _find_media(
 ) -> PredictionMedia:
     """Return the media of one prediction, and start to make its missing files."""
     row, clip = board.rows[m], board.clips[c]
-    seed, folder = next(_complete_predictions(row, clip.id), (None, None))
+    seed, folder = first_prediction(row, clip.id)
     if folder is None:
         return PredictionMedia(problem=_missing(row, clip.id))
     try:
@@ -199,16 +214,7 @@ def _find_media(
                 links.append(quote(Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()))
     except (FileNotFoundError, ValueError) as error:  # VideoError is a ValueError
         return PredictionMedia(seed=seed, problem=_as_problem(error))
-    return PredictionMedia(seed, frames, size, sheet_grid(frames), tuple(sheets), tuple(links))
-
-
-def _complete_predictions(row: BoardRow, clip: str) -> Iterator[tuple[int, Path]]:
-    """Yield (seed, folder) of the complete predictions of a row on a clip, in the order of its seeds; a run cannot name folders outside of it."""
-    root = (row.run.folder / "predictions").resolve()
-    for seed in _seeds(row):
-        folder = root / row.method.key / f"seed-{seed}" / clip
-        if is_complete(folder) and folder.resolve().is_relative_to(root):
-            yield seed, folder
+    return PredictionMedia(seed, frames, infos[0].fps, size, sheet_grid(frames), tuple(sheets), tuple(links))
 
 
 def _video_files(folder: Path) -> list[Path]:
