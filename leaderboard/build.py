@@ -20,6 +20,7 @@ from leaderboard.board_view import build_board_view
 from leaderboard.card_view import build_card_view, group_cards
 from leaderboard.reported_results import read_papers
 from leaderboard.run_view import build_failure_views, build_run_view
+from leaderboard.self_test_view import build_self_test_view
 
 MAX_PAGE_BYTES = 3_000_000
 HERE = Path(__file__).parent
@@ -124,7 +125,8 @@ def build(
             "boards": [build_board_view(board, card_numbers) for board in build_paper_boards(found, cards)],
         },
         "metrics.html": {
-            "card_groups": group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()])
+            "card_groups": group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),
+            "self_test": build_self_test_view(cards, card_numbers),
         },
         "runs.html": {"runs": [build_run_view(run) for run in found]},
     }

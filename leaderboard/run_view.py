@@ -10,7 +10,7 @@ from hoibench.results.failure_summary import MAX_LINES, summarize_failures
 from hoibench.results.run_folder import Run
 from leaderboard.text import sanitize
 
-_MAX_PROVENANCE = 60
+_MAX_PAIRS = 40
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class RunView:
         name: the run's name.
         kind: the kind of data, ``measured`` or ``synthetic``.
         status: the state in which the run ended.
-        provenance: (name, text) pairs: split, settings, code, libraries and machine.
+        sections: (title, (name, text) pairs): its data, its settings, and its code and machine.
         command: the command that started the run.
         failures: number of units (a method on a clip with a seed) that failed.
     """
@@ -29,7 +29,7 @@ class RunView:
     name: str
     kind: str
     status: str
-    provenance: tuple[tuple[str, str], ...]
+    sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     command: str
     failures: int
 
@@ -49,25 +49,34 @@ class FailureView:
 def build_run_view(run: Run) -> RunView:
     """Return a run in the form that the page shows, with sanitized strings."""
     record = run.record
-    run_items = {
-        "split": record.split,
-        "split id": record.split_id,
-        "clips": f"{len(record.clips)}, clip set id {record.clip_set_id}",
-        "seeds": ", ".join(map(str, record.seeds)),
-        "config hash": record.config_hash,
-    }
+    data: list[tuple[str, Any]] = [
+        ("data set", record.dataset),
+        ("split", record.split),
+        ("split id", record.split_id),
+        ("truth", record.truth_id),
+        ("clips", len(record.clips)),
+        ("clip set id", record.clip_set_id),
+        ("seeds", ", ".join(map(str, record.seeds))),
+    ]
     settings = [
-        (f"settings of {method.key}", ", ".join(f"{name} = {value}" for name, value in method.settings.items()))
+        (method.key, ", ".join(f"{name} = {value}" for name, value in method.settings.items()))
         for method in record.methods
         if method.settings and method.kind != "reference"
     ]
     provenance = {key: value for key, value in record.provenance.items() if key != "command"}
-    pairs = [*run_items.items(), *settings, *_flatten(provenance)][:_MAX_PROVENANCE]
+    sections = {
+        "Data": data,
+        "Settings": [*settings, ("config hash", record.config_hash)],
+        "Code and machine": _flatten(provenance),
+    }
     return RunView(
         name=sanitize(record.name, 100),
         kind=record.kind,
         status=sanitize(record.exit.status, 40).replace("_", " "),
-        provenance=tuple((sanitize(key, 60), sanitize(_yes_or_no(value), 200)) for key, value in pairs),
+        sections=tuple(
+            (title, tuple((sanitize(name, 60), sanitize(_yes_or_no(value), 200)) for name, value in pairs[:_MAX_PAIRS]))
+            for title, pairs in sections.items()
+        ),
         command=sanitize(record.provenance.get("command", ""), 2000),
         failures=len(record.exit.failures),
     )

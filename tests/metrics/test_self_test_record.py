@@ -92,6 +92,6 @@ def test_the_record_in_words(monkeypatch):
 
 
 def test_a_card_says_what_its_metric_rewards():
-    details = dict(build_card_view(all_cards()["smoothness@1"], 1).details)
-    assert details["known failure"].endswith("In the self-test, it rewards delayed view, frozen, scaled points.")
-    assert details["self-test"] == describe_self_test("smoothness@1")
+    view = build_card_view(all_cards()["smoothness@1"], 1)
+    assert view.failure.endswith("In the self-test, it rewards delayed view, frozen, scaled points.")
+    assert dict(view.details)["self-test"] == describe_self_test("smoothness@1")
