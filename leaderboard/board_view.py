@@ -11,7 +11,7 @@ from hoibench.reference_rows import DEGRADED
 from hoibench.results.board import Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cell_details import cell_details, describe_cost, show_command
-from hoibench.results.cell_text import choose_decimals, failure_text, format_number
+from hoibench.results.cell_text import column_decimals, failure_text, format_number
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from hoibench.text import count
@@ -229,7 +229,7 @@ def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableV
     decimals, scales = {}, {}
     for n, _ in columns:
         cells = [board.cells[m, n] for m in range(len(board.rows))]
-        decimals[n] = choose_decimals(cell.value for cell in cells if cell.value is not None)
+        decimals[n] = column_decimals(board, n)
         in_scale = [cell for cell, row in zip(cells, board.rows, strict=True) if row.method.id not in DEGRADED]
         scales[n] = choose_bar_scale(in_scale or cells)
     rows = [

@@ -109,7 +109,7 @@ def show_command(arguments: Sequence[str]) -> int:
 
 def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
     """Return the table of some of the board's rows, as its columns."""
-    from hoibench.results.cell_text import choose_decimals
+    from hoibench.results.cell_text import column_decimals
 
     title = f"{board.split} ({board.kind}), {board.extent}, region {options.region}"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
@@ -118,8 +118,7 @@ def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
         table.add_column(board.rows[i].method.key, justify="right", overflow="fold")
     for j in _columns(board, options):
         card, region = board.columns[j].card, board.columns[j].region
-        values = [board.cells[i, j].value for i in range(len(board.rows))]
-        decimals = choose_decimals(value for value in values if value is not None)
+        decimals = column_decimals(board, j)
         cells = [_text(board.cells[i, j], decimals) for i in rows]
         name = f"{card.id}{'+' if card.primary else ''}{'' if region == options.region else f', {region}'}"
         table.add_row(f"{name} ({card.unit})" if card.unit else name, *cells)

@@ -26,6 +26,7 @@ from hoibench.results.companions import CompanionScores
 from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
+from hoibench.results.significance import PairedTest
 from hoibench.text import count
 
 DEMONSTRATION_CLUSTERS = 12
@@ -57,6 +58,7 @@ class Board:
         parts: the headline results of each column with all seeds, see ``collect_board_rows``.
         scores: the scores of each column per row and clip, without repeated seeds.
         cells: the cell of every (row index, column index).
+        tests: of each column, the comparisons of its ranked rows, see ``ColumnRanking``.
         is_paper: true for a board of the paper's columns, literally, see ``build_paper_boards``.
         notes: sentences on how the clips were prepared, on excluded clips and on omitted metrics.
     """
@@ -75,6 +77,7 @@ class Board:
     parts: tuple[pd.DataFrame, ...]
     scores: tuple[ClipScores, ...]
     cells: Mapping[tuple[int, int], Cell]
+    tests: tuple[tuple[PairedTest, ...], ...]
     is_paper: bool
     notes: tuple[str, ...]
 
@@ -198,6 +201,7 @@ def _build_board(
     distinct = [part[~part["is_repeated"]] for part in parts]
     methods, clusters = [row.method for row in rows], cluster_labels(clips)
     scores = _scores(distinct, methods, columns, len(clips))
+    cells, tests = _cells(distinct, scores, rows, columns, clusters)
     record = runs[0].record
     return Board(
         kind=record.kind,
@@ -213,7 +217,8 @@ def _build_board(
         columns=columns,
         parts=parts,
         scores=scores,
-        cells=_cells(distinct, scores, rows, columns, clusters),
+        cells=cells,
+        tests=tests,
         is_paper=is_paper,
         notes=(*_run_notes(runs), *clip_notes, *omitted_notes),
     )
@@ -300,11 +305,13 @@ def _cells(
     rows: tuple[BoardRow, ...],
     columns: tuple[Column, ...],
     clusters: Array,
-) -> dict[tuple[int, int], Cell]:
+) -> tuple[dict[tuple[int, int], Cell], tuple[tuple[PairedTest, ...], ...]]:
+    """Return the cells of all columns, and of each column the comparisons of its ranked rows."""
     methods = [row.method for row in rows]
     reference_index = _reference_index(methods)
     intervals = column_intervals(scores, [column.card.bounds for column in columns], clusters)
     cells: dict[tuple[int, int], Cell] = {}
+    all_tests = []
     for n, column in enumerate(columns):
         card = column.card
         companions = []
@@ -320,9 +327,10 @@ def _cells(
             reference_index=reference_index,
             companions=companions,
         )
-        filled = fill_column(card, column.region, parts[n], scores[n], intervals[n], context)
+        filled, tests = fill_column(card, column.region, parts[n], scores[n], intervals[n], context)
         cells |= {(m, n): cell for m, cell in enumerate(filled)}
-    return cells
+        all_tests.append(tests)
+    return cells, tuple(all_tests)
 
 
 def _find_column(columns: tuple[Column, ...], metric: str, region: str) -> int | None:

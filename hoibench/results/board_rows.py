@@ -17,7 +17,8 @@ from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
 
 Role = Literal["ceiling", "ranked", "floor"]
-ROLES: tuple[Role, ...] = ("ceiling", "ranked", "floor")
+ROLES: tuple[Role, ...] = ("ranked", "ceiling", "floor")
+"""Roles in the order of the rows: methods first."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class BoardRow:
         method: the method as recorded in run.json.
         run: the run with its results; for a reference row that several runs have, the newest.
         label: the method's name, with its preset, and with the run's name if several rows have the same name.
-        role: ``ranked`` for methods; ``ceiling`` and ``floor`` for the reference rows above and below them.
+        role: ``ranked`` for methods; ``ceiling`` and ``floor`` for the reference rows that have the true motion and that have none.
         seeds: number of distinct seeds in its results; seeds with the same predictions are one.
         is_deterministic: true if it claims that the seed changes nothing, and two seeds on one clip gave the same predictions.
     """

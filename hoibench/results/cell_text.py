@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from hoibench.results.board import Board
 from hoibench.results.cells import Cell
 
 _MAX_DECIMALS = 6
@@ -18,26 +19,39 @@ def failure_text(cell: Cell) -> str:
 
 
 def choose_decimals(values: Iterable[float]) -> int:
-    """Return the number of decimals (0 to 6) that shows the median absolute value with four digits; zeros are ignored.
+    """Return the number of decimals (0 to 6) that shows the median absolute value with three digits; zeros are ignored.
 
     >>> choose_decimals([5.1, 7.7, 41.0]), choose_decimals([0.0131])
-    (3, 5)
+    (2, 4)
     """
     sizes = sorted(abs(value) for value in values if value)
     if not sizes:
         return 0
-    return max(0, min(_MAX_DECIMALS, 3 - math.floor(math.log10(sizes[len(sizes) // 2]))))
+    return max(0, min(_MAX_DECIMALS, 2 - math.floor(math.log10(sizes[len(sizes) // 2]))))
+
+
+def column_decimals(board: Board, column: int) -> int:
+    """Return the number of decimals of all numbers of a column: the one that suits its methods, or its reference rows if no method has a value."""
+    values = {
+        is_reference: [
+            cell.value
+            for m, row in enumerate(board.rows)
+            if (row.method.kind == "reference") == is_reference and (cell := board.cells[m, column]).value is not None
+        ]
+        for is_reference in (False, True)
+    }
+    return choose_decimals(values[not any(values[False])])
 
 
 def format_number(value: float, decimals: int) -> str:
-    """Return ``value`` as text with this number of decimals; one that would round to zero is written in scientific notation.
+    """Return ``value`` as text with this number of decimals; of one that would round to zero, the bound is given that it does not reach.
 
-    >>> format_number(5.126, 2), format_number(0.0004, 2), format_number(0, 2)
-    ('5.13', '4e−04', '0')
+    >>> format_number(5.126, 2), format_number(0.0004, 2), format_number(-0.0004, 2), format_number(0, 2)
+    ('5.13', '<0.01', '>−0.01', '0')
     """
     if not value:
         return "0"
     shown = f"{value:.{decimals}f}"
     if not float(shown):
-        shown = f"{value:.0e}"
+        shown = f"{'<' if value > 0 else '>-'}{10.0**-decimals:.{decimals}f}"
     return shown.replace("-", "\N{MINUS SIGN}")

@@ -24,6 +24,7 @@ from hoibench.results.ranking import (
     why_unranked,
 )
 from hoibench.results.run_record import RunMethod
+from hoibench.results.significance import PairedTest
 
 _CONDITION_COLUMNS = [
     "board_row",
@@ -119,8 +120,8 @@ def fill_column(
     scores: ClipScores,
     intervals: Sequence[Interval | None],
     context: ColumnContext,
-) -> list[Cell]:
-    """Return the cells of one column, one for each of the M board rows.
+) -> tuple[list[Cell], tuple[PairedTest, ...]]:
+    """Return the cells of one column, one for each of the M board rows, and the comparisons of its ranked rows, see ``ColumnRanking``.
 
     Args:
         card: the column's metric.
@@ -148,15 +149,17 @@ def fill_column(
         for m in range(len(methods))
     ]  # fmt: skip
     classes = [ranking_class(method, card, given) for method, given in zip(methods, conditions, strict=True)]
-    standings = rank_column(scores, classes, unranked, context.clusters)
+    ranking = rank_column(scores, classes, unranked, context.clusters)
     cells = []
     for m in range(len(methods)):
         if withheld[m] or not scores.is_answered[m]:
             cells.append(_empty_cell(own[m], scores, m, withheld[m], conditions[m]))
         else:
             floor = _pairing_floor(own[m])
-            cells.append(_value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m], floor))
-    return cells
+            cells.append(
+                _value_cell(card, scores, m, intervals[m], ranking.standings[m], grey[m], conditions[m], floor)
+            )
+    return cells, ranking.tests
 
 
 def _value_cell(

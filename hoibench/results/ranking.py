@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hoibench.clip import Array
 from hoibench.metric_card import Card
@@ -57,6 +57,19 @@ class Standing:
     unranked: str | None = None
     to_leader: PairedTest | None = None
     separable: float | None = None
+
+
+@dataclass(frozen=True)
+class ColumnRanking:
+    """The ranking of one column (metric).
+
+    Attributes:
+        standings: of the M rows.
+        tests: the comparisons of all pairs of ranked rows of one class, whose ``first`` and ``second`` are row indices.
+    """
+
+    standings: tuple[Standing, ...]
+    tests: tuple[PairedTest, ...]
 
 
 def competing_family(method: RunMethod, card: Card) -> str:
@@ -140,8 +153,8 @@ def why_unranked(
 
 def rank_column(
     scores: ClipScores, classes: list[tuple[str, ...]], unranked: list[str | None], clusters: Array
-) -> list[Standing]:
-    """Return the standing of each of the M rows in one column; a class with a single ranked row has no leader.
+) -> ColumnRanking:
+    """Rank the M rows of one column; a class with a single ranked row has no leader.
 
     Args:
         scores: the column's scores of M rows on C clips.
@@ -150,11 +163,13 @@ def rank_column(
         clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
     """
     standings = [Standing(unranked=reason) for reason in unranked]
+    all_tests: list[PairedTest] = []
     for ranking in dict.fromkeys(classes):
         members = [m for m, reason in enumerate(unranked) if reason is None and classes[m] == ranking]
         if len(members) < 2:
             continue
         tests = compare_rows(scores, members, clusters)
+        all_tests += [replace(test, first=members[test.first], second=members[test.second]) for test in tests]
         best, tied = leading_group(scores.cost[members].T, scores.has_cost[members].T, tests)
         to_leader = {test.first: test for test in tests if test.second == best}
         to_leader |= {test.second: test.reversed() for test in tests if test.first == best}
@@ -163,7 +178,7 @@ def rank_column(
             standings[m] = Standing(
                 in_leading_group=bool(tied[n]), is_leader=n == best, to_leader=to_leader.get(n), separable=separable
             )
-    return standings
+    return ColumnRanking(tuple(standings), tuple(all_tests))
 
 
 def compare_rows(scores: ClipScores, rows: Sequence[int], clusters: Array) -> list[PairedTest]:

@@ -126,7 +126,7 @@ def test_alignment_and_pairing_floor_stand_under_the_value(tmp_path):
     )
     (built,) = build_boards([read_run(tmp_path / "run")], fake_runs.CARDS)
     ((line,),) = [section.rows for section in build_board_view(built, {}).tables[0].sections]
-    assert line.cells[0].extras[-2:] == ("0.250 by pairing alone", "scale and shift, per view")
+    assert line.cells[0].extras[-2:] == ("0.25 by pairing alone", "scale and shift, per view")
 
 
 def test_reference_rows_have_no_badges(tmp_path):
@@ -135,7 +135,7 @@ def test_reference_rows_have_no_badges(tmp_path):
     run = fake_runs.write_run(tmp_path / "run", methods, clips=2, seeds=(0,), metrics=("rpe@1",))
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
     lines = [row for section in build_board_view(built, {}).tables[0].sections for row in section.rows]
-    assert [row.badges for row in lines] == [(), ("views together", "paired by query", "query anchors")]
+    assert [row.badges for row in lines] == [("views together", "paired by query", "query anchors"), ()]
 
 
 def test_cells_sort_by_cost(board, rows):

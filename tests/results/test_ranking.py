@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -146,7 +147,13 @@ def test_rows_are_compared_within_their_class_without_unranked_rows():
     table = np.stack([hard + offset + 0.1 * rng.normal(size=60) for offset in (1.0, 0.0, 0.0, -5.0, -9.0, 2.0)])
     classes = [("a",), ("a",), ("a",), ("b",), ("a",), ("a",)]
     unranked = [None, None, None, None, "one seed", None]
-    found = rank_column(scores(table), classes, unranked, np.arange(60))
+    ranking = rank_column(scores(table), classes, unranked, np.arange(60))
+    found = ranking.standings
+    assert [(test.first, test.second) for test in ranking.tests] == list(combinations((0, 1, 2, 5), 2))
+    assert all(test.is_separated for test in ranking.tests if test.first == 0)
+    assert [test.difference for test in ranking.tests if test.first == 0] == [
+        pytest.approx(table[0].mean() - table[m].mean()) for m in (1, 2, 5)
+    ]
     assert [standing.in_leading_group for standing in found] == [False, True, True, None, None, False]
     assert sum(standing.is_leader for standing in found) == 1 and (found[1].is_leader or found[2].is_leader)
     assert [standing.unranked for standing in found] == unranked
