@@ -101,7 +101,9 @@ def test_a_second_build_writes_nothing_and_a_changed_video_gets_a_new_sheet(made
     other = collect_media(board, [0, 1], out)
     m = row_of(board, "wan2.2")
     assert [place for place in found if found[place].sheets != other[place].sheets] == [(m, 0)]
-    assert (other[m, 0].problem, other[m, 0].sheets) == (None, found[row_of(board, "svimo"), 0].sheets), "equal videos share their sheets"
+    assert (other[m, 0].problem, other[m, 0].sheets) == (None, found[row_of(board, "svimo"), 0].sheets), (
+        "equal videos share their sheets"
+    )
 
 
 def test_sheets_of_the_runs_own_page_are_copied(made, tmp_path):

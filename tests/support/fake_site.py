@@ -10,6 +10,7 @@ import fake_runs
 import numpy as np
 
 from hoibench.clip import Camera, Clip, Prediction, Tracks, View
+from hoibench.clip_file import clip_folder, write_clip
 from hoibench.geometry import project, to_camera
 from hoibench.predictions import write_prediction
 
@@ -28,6 +29,7 @@ def write_run(folder: Path, seeds: tuple[int, ...] = (0, 1, 2), **settings: obje
     fake_runs.write_run(folder, (*REFERENCE_ROWS, *METHODS), clips=len(CLIPS), seeds=seeds, **settings)
     for n, id in enumerate(CLIPS):
         clip = make_clip(n)
+        write_clip(clip_folder(folder, id), clip)
         for method in (REFERENCE_ROWS[0], *METHODS):
             prediction = make_prediction(clip, method.id)
             write_prediction(folder / "predictions" / method.id / f"seed-{seeds[0]}" / id, prediction, FPS)
