@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hoibench.reference_rows import DEGRADED
+from hoibench.results.board import Board
 from hoibench.results.cells import Cell
 
 WIDTH = 76.0
@@ -42,6 +44,13 @@ class Bar:
     def width(self) -> float:
         """The length of the interval in SVG units."""
         return round(self.high - self.low, 1)
+
+
+def column_scale(board: Board, column: int) -> BarScale | None:
+    """Return the scale of a column's bars, see ``choose_bar_scale``; degraded copies of the truth count only if there is no other row."""
+    cells = [board.cells[m, column] for m in range(len(board.rows))]
+    in_scale = [cell for cell, row in zip(cells, board.rows, strict=True) if row.method.id not in DEGRADED]
+    return choose_bar_scale(in_scale or cells)
 
 
 def choose_bar_scale(cells: Sequence[Cell]) -> BarScale | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from hoibench.metrics.card_text import DIRECTIONS
-from hoibench.reference_rows import DEGRADED
 from hoibench.results.board import Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cell_details import cell_details, describe_cost, show_command
@@ -15,7 +14,7 @@ from hoibench.results.cell_text import column_decimals, failure_text, format_num
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from hoibench.text import count
-from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
+from leaderboard.bars import Bar, BarScale, column_scale, draw_bar
 from leaderboard.card_view import ARROWS
 from leaderboard.text import sanitize, web_link
 
@@ -226,12 +225,8 @@ def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableV
         _column(column, region, card_numbers, is_secondary=not (column.card.ranked or board.is_paper))
         for _, column in columns
     )
-    decimals, scales = {}, {}
-    for n, _ in columns:
-        cells = [board.cells[m, n] for m in range(len(board.rows))]
-        decimals[n] = column_decimals(board, n)
-        in_scale = [cell for cell, row in zip(cells, board.rows, strict=True) if row.method.id not in DEGRADED]
-        scales[n] = choose_bar_scale(in_scale or cells)
+    decimals = {n: column_decimals(board, n) for n, _ in columns}
+    scales = {n: column_scale(board, n) for n, _ in columns}
     rows = [
         _row(
             row,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import tyro
@@ -18,6 +19,7 @@ from hoibench.results.run_folder import read_run
 from hoibench.store import write_bytes
 from leaderboard.board_view import build_board_view
 from leaderboard.card_view import build_card_view, group_cards
+from leaderboard.payloads import board_payloads, write_payloads
 from leaderboard.reported_results import read_papers
 from leaderboard.run_view import build_failure_views, build_run_view
 from leaderboard.self_test_view import build_self_test_view
@@ -52,10 +54,11 @@ class ExtraPage:
     html: str
 
 
+BOARD_SCRIPTS = ("statistics.js", "board_data.js", "board.js")
 PAGES = (
-    Page("index.html", "Results", ("board.css",), ("board.js",)),
+    Page("index.html", "Results", ("board.css",), BOARD_SCRIPTS),
     Page("clip.html", "Clips"),
-    Page("paper.html", "Papers’ tables", ("board.css",), ("board.js",)),
+    Page("paper.html", "Papers’ tables", ("board.css",), BOARD_SCRIPTS),
     Page("metrics.html", "Metrics"),
     Page("runs.html", "Runs"),
 )
@@ -110,7 +113,7 @@ def build(
     """
     cards = all_cards() if cards is None else cards
     found = [read_run(folder) for folder in runs]
-    boards = build_boards(found, cards)
+    boards, paper_boards = build_boards(found, cards), build_paper_boards(found, cards)
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     failures, more_failures = build_failure_views(found)
     contents: dict[str, dict[str, object]] = {
@@ -122,7 +125,7 @@ def build(
         "clip.html": {},
         "paper.html": {
             "papers": read_papers(),
-            "boards": [build_board_view(board, card_numbers) for board in build_paper_boards(found, cards)],
+            "boards": [build_board_view(board, card_numbers) for board in paper_boards],
         },
         "metrics.html": {
             "card_groups": group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),
@@ -130,6 +133,11 @@ def build(
         },
         "runs.html": {"runs": [build_run_view(run) for run in found]},
     }
+    named = [
+        *((f"b{n}", board) for n, board in enumerate(boards, 1)),
+        *((f"p{n}", board) for n, board in enumerate(paper_boards, 1)),
+    ]
+    write_payloads(out, chain.from_iterable(board_payloads(board, name, {}) for name, board in named))
     _write_pages(out, contents, extra)
     return out / "index.html"
 
