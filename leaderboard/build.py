@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,15 +14,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hoibench.arguments import parse
 from hoibench.metric_card import Card, all_cards
 from hoibench.progress import Progress
-from hoibench.results.board import build_boards, build_paper_boards
+from hoibench.results.board import Board, build_boards, build_paper_boards
 from hoibench.results.run_folder import read_run
 from hoibench.store import write_bytes
 from leaderboard.board_view import build_board_view
 from leaderboard.card_view import build_card_view, group_cards
+from leaderboard.clip_choice import choose_clips
+from leaderboard.clip_files import clip_file_names, clip_payloads
+from leaderboard.media import MEDIA_FILE, collect_media, remove_stale_files
 from leaderboard.payloads import board_payloads, write_payloads
 from leaderboard.reported_results import read_papers
 from leaderboard.run_view import build_failure_views, build_run_view
 from leaderboard.self_test_view import build_self_test_view
+from leaderboard.strip import StripView, build_strip
 
 MAX_PAGE_BYTES = 3_000_000
 HERE = Path(__file__).parent
@@ -56,8 +60,8 @@ class ExtraPage:
 
 BOARD_SCRIPTS = ("statistics.js", "board_data.js", "board.js")
 PAGES = (
-    Page("index.html", "Results", ("board.css",), BOARD_SCRIPTS),
-    Page("clip.html", "Clips"),
+    Page("index.html", "Results", ("board.css", "player.css"), (*BOARD_SCRIPTS, "player.js")),
+    Page("clip.html", "Clips", ("player.css",), ("player.js",)),
     Page("paper.html", "Papers’ tables", ("board.css",), BOARD_SCRIPTS),
     Page("metrics.html", "Metrics"),
     Page("runs.html", "Runs"),
@@ -116,11 +120,13 @@ def build(
     boards, paper_boards = build_boards(found, cards), build_paper_boards(found, cards)
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     failures, more_failures = build_failure_views(found)
+    strips = _write_data(boards, paper_boards, out, options, on_progress)
     contents: dict[str, dict[str, object]] = {
         "index.html": {
             "failures": failures,
             "more_failures": more_failures,
             "boards": [build_board_view(board, card_numbers) for board in boards],
+            "strips": strips,
         },
         "clip.html": {},
         "paper.html": {
@@ -133,13 +139,34 @@ def build(
         },
         "runs.html": {"runs": [build_run_view(run) for run in found]},
     }
-    named = [
-        *((f"b{n}", board) for n, board in enumerate(boards, 1)),
-        *((f"p{n}", board) for n, board in enumerate(paper_boards, 1)),
-    ]
-    write_payloads(out, chain.from_iterable(board_payloads(board, name, {}) for name, board in named))
     _write_pages(out, contents, extra)
     return out / "index.html"
+
+
+def _write_data(
+    boards: Sequence[Board],
+    paper_boards: Sequence[Board],
+    out: Path,
+    options: SiteOptions,
+    on_progress: Callable[[Progress], None],
+) -> list[StripView | None]:
+    """Write the data files and media of all boards, and remove those of an earlier build; return each board's strip of videos."""
+
+    def report(done: int, total: int) -> None:
+        on_progress(Progress("page", done, total))
+
+    payloads: list[Iterator[tuple[str, object]]] = []
+    strips, files = [], set()
+    for n, board in enumerate(boards, start=1):
+        name, clips = f"b{n}", choose_clips(board, options.media_clips)
+        media = collect_media(board, clips, out, options.videos, on_progress=report)
+        payloads += [board_payloads(board, name, clip_file_names(name, media)), clip_payloads(board, name, media)]
+        files |= {Path(file).name for found in media.values() for file in (*found.sheets, *found.videos)}
+        strips.append(build_strip(board, n, media))
+    payloads += [board_payloads(board, f"p{n}", {}) for n, board in enumerate(paper_boards, start=1)]
+    write_payloads(out, chain.from_iterable(payloads))
+    remove_stale_files(out / "media", MEDIA_FILE, files)
+    return strips
 
 
 def _write_pages(out: Path, contents: Mapping[str, Mapping[str, object]], extra: Sequence[ExtraPage]) -> None:

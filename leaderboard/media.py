@@ -70,8 +70,8 @@ def collect_media(
     board: Board,
     clips: Collection[int],
     out: Path,
-    *,
     copy_videos: bool = False,
+    *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[tuple[int, int], PredictionMedia]:
     """Make the sheets of the true videos and of all methods on some clips of a board, except those that exist already.

@@ -3,6 +3,7 @@ import http.server
 import os
 import shutil
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import fake_runs
@@ -104,11 +105,25 @@ def _add_failures(row):
 @pytest.fixture(scope="session")
 def served(site):
     """The URL of the same page over http on a loopback port."""
-    handler = functools.partial(QuietHandler, directory=site.parent)
+    with serve(site.parent) as url:
+        yield f"{url}/index.html"
+
+
+@pytest.fixture(scope="session")
+def served_with_files(site_with_files):
+    """The URL of the index.html of ``site_with_files`` over http on a loopback port."""
+    with serve(site_with_files.parent) as url:
+        yield f"{url}/index.html"
+
+
+@contextmanager
+def serve(folder):
+    """Serve a folder over http on a loopback port, and yield its URL."""
+    handler = functools.partial(QuietHandler, directory=folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/index.html"
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()
