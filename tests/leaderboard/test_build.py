@@ -185,7 +185,7 @@ def test_an_index_that_cannot_be_replaced_stays_unchanged(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="no space left"):
         build([two], tmp_path / "page", fake_runs.CARDS)
     assert index.read_bytes() == before
-    assert sorted(path.name for path in index.parent.iterdir()) == ["assets", *sorted(PAGES)]
+    assert sorted(path.name for path in index.parent.iterdir()) == sorted(["assets", "data", *PAGES])
 
 
 def test_a_page_without_runs_has_a_message(tmp_path):

@@ -144,7 +144,7 @@ def test_videos_are_linked_inside_the_run_and_copied_on_request(made, tmp_path):
         assert all((run / "leaderboard" / link).is_file() for link in media.videos) and len(media.videos) == 3
     assert all(media.videos == () for media in made[3].values())
     copied = collect_media(board, [0], tmp_path / "site", copy_videos=True)
-    first = copied[0, 0].videos[0]
+    first = copied[row_of(board, "ground_truth"), 0].videos[0]
     folder = run / "predictions/ground_truth/seed-0" / fake_site.CLIPS[0]
     assert (tmp_path / "site" / first).read_bytes() == (folder / "view-0.mp4").read_bytes()
     assert all(MEDIA_FILE.match(path.name) for path in (tmp_path / "site/media").iterdir())
