@@ -54,6 +54,7 @@ def compare_command(arguments: Sequence[str]) -> int:
     """Print a table of all pairs on all metrics, write it to the given files; return the exit code."""
     options = parse(Compare, arguments, "hoibench compare")
     from hoibench.results.comparison import compare_methods, find_rows, ranked_columns
+    from hoibench.results.table_text import csv_table, latex_table, markdown_table
 
     for flag, path in (("--csv", options.csv), ("--latex", options.latex), ("--markdown", options.markdown)):
         if path is not None:
@@ -67,11 +68,11 @@ def compare_command(arguments: Sequence[str]) -> int:
     for line in (*_caption(board, found), *notes):
         print(line)
     if options.csv:
-        found.to_csv(options.csv, index=False)
+        options.csv.write_text(csv_table(found), encoding="utf-8", newline="")
     if options.latex:
-        options.latex.write_text(table.to_latex(index=False, escape=True), encoding="utf-8")
+        options.latex.write_text(latex_table(table), encoding="utf-8")
     if options.markdown:
-        options.markdown.write_text(_markdown(table), encoding="utf-8")
+        options.markdown.write_text(markdown_table(table.to_dict("records")) + "\n", encoding="utf-8")
     return 0
 
 
@@ -159,12 +160,6 @@ def _caption(board: Board, found: pd.DataFrame) -> list[str]:
         f"p: wild cluster bootstrap-t, corrected for {corrected}; the page corrects for all pairs of a class.",
         "The test alone decides what is separated, and can differ from the interval. No p: the pair differs in too few clusters to be separated.",
     ]
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in table.to_numpy().tolist()]
-    lines = [list(table.columns), ["---"] * len(table.columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _label(method: str, failures: str, mean: float) -> str:

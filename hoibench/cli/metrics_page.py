@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from hoibench.metric_card import GROUPS, Card, all_cards
 from hoibench.metrics.card_text import describe_card, describe_direction
 from hoibench.metrics.self_test_record import list_self_test, read_self_test
 from hoibench.plugins import is_built_in
+from hoibench.results.table_text import escape_markdown, markdown_table
 
 _HEAD = """\
 # Metrics
@@ -37,13 +38,13 @@ def built_in_page() -> str:
     for id, group in GROUPS.items():
         if members := [card for card in cards if card.group == id]:
             sections = dict.fromkeys(_section(card) for card in members)
-            parts += [f"## {group.title}", _table(_row(card) for card in members)]
+            parts += [f"## {group.title}", markdown_table(_row(card) for card in members)]
             parts += [_describe([card for card in members if _section(card) == name], name) for name in sections]
     record = read_self_test()
     parts += [
         _SELF_TEST.format(clips=len(record.clips), truth=record.truth, split=record.split),
-        _table({"corruption": name, "what it changes": text} for name, text in record.corruptions.items()),
-        _table(list_self_test(card.id for card in cards)),
+        markdown_table({"corruption": name, "what it changes": text} for name, text in record.corruptions.items()),
+        markdown_table(list_self_test(card.id for card in cards)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -74,27 +75,14 @@ def _describe(variants: Sequence[Card], name: str) -> str:
         texts = [one.get(fact, "none") for one in facts]
         alike = {text.replace(f"/{_variant(card)}", "/VARIANT") for card, text in zip(variants, texts, strict=True)}
         if len(set(texts)) == 1 or len(alike) == 1:
-            lines.append(f"- **{fact}**: {_escape(texts[0] if len(set(texts)) == 1 else alike.pop())}")
+            lines.append(f"- **{fact}**: {escape_markdown(texts[0] if len(set(texts)) == 1 else alike.pop())}")
         else:
             lines.append(f"- **{fact}**:")
-            lines += [f"  - {_variant(card)}: {_escape(text)}" for card, text in zip(variants, texts, strict=True)]
+            lines += [
+                f"  - {_variant(card)}: {escape_markdown(text)}" for card, text in zip(variants, texts, strict=True)
+            ]
     return f"{lines[0]}\n\n" + "\n".join(lines[1:])
 
 
 def _variant(card: Card) -> str:
     return card.id.partition("/")[2].rpartition("@")[0]
-
-
-def _table(rows: Iterable[dict[str, str]]) -> str:
-    rows = list(rows)
-    cells = [list(rows[0]), ["---"] * len(rows[0]), *([_escape(text) for text in row.values()] for row in rows)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def _escape(text: str) -> str:
-    r"""Return a text in Markdown that shows it as it is.
-
-    >>> print(_escape("a|b_c"))
-    a\|b\_c
-    """
-    return re.sub(r"([\\`*_<\[\]|])", r"\\\1", text)
