@@ -22,7 +22,7 @@ from leaderboard.card_view import build_card_view, group_cards
 from leaderboard.clip_choice import choose_clips
 from leaderboard.clip_files import clip_file_names, clip_payloads
 from leaderboard.media import MEDIA_FILE, collect_media, remove_stale_files
-from leaderboard.payloads import board_payloads, write_payloads
+from leaderboard.payloads import board_payloads, write_data
 from leaderboard.reported_results import read_papers
 from leaderboard.run_view import build_failure_views, build_run_view
 from leaderboard.self_test_view import build_self_test_view
@@ -163,8 +163,10 @@ def _write_data(
         payloads += [board_payloads(board, name, clip_file_names(name, media)), clip_payloads(board, name, media)]
         files |= {Path(file).name for found in media.values() for file in (*found.sheets, *found.videos)}
         strips.append(build_strip(board, n, media))
-    payloads += [board_payloads(board, f"p{n}", {}) for n, board in enumerate(paper_boards, start=1)]
-    write_payloads(out, chain.from_iterable(payloads))
+    papers = {f"p{n}": board for n, board in enumerate(paper_boards, start=1)}
+    payloads += [board_payloads(board, name, {}) for name, board in papers.items()]
+    named = {f"b{n}": board for n, board in enumerate(boards, start=1)}
+    write_data(out, {**named, **papers}, chain.from_iterable(payloads))
     remove_stale_files(out / "media", MEDIA_FILE, files)
     return strips
 

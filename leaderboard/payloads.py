@@ -1,7 +1,8 @@
 """Data files of the site: JSON values in small classic scripts, which a page loads on demand, even if it was opened from a file.
 
 ``data/b1.js`` describes the first board: its clips, rows and columns.  ``data/b1-c07.js`` has the values of its column 7 for every row and clip,
-and ``data/b1-c07-s0.js`` those of seed 0 alone.  Strings of a run are sanitized here, and the pages show them as text only.
+and ``data/b1-c07-s0.js`` those of seed 0 alone; ``data/b1.csv`` and so on are the board for other programs.  Strings of a run are sanitized
+here, and the pages show them as text only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
 from hoibench.results.board import Board
+from hoibench.results.board_export import write_exports
 from hoibench.results.cell_text import column_decimals
 from hoibench.results.clip_scores import ClipScores
 from hoibench.store import write_bytes
@@ -25,17 +27,25 @@ from leaderboard.bars import column_scale
 from leaderboard.media import remove_stale_files
 from leaderboard.text import sanitize
 
-DATA_FILE = re.compile(r"^([bp]\d+(-c\d+(-s\d+)?|-clip-\d+)?|p-[0-9a-f]+)\.js$")
-"""Names of the files that ``write_payloads`` writes."""
+DATA_FILE = re.compile(r"^([bp]\d+(-c\d+(-s\d+)?|-clip-\d+)?|p-[0-9a-f]+)\.js$|^[bp]\d+\.(csv|json|parquet|md|tex)$")
+"""Names of the files of the folder data: scripts, and the exports of ``hoibench.results.board_export``."""
 
 
-def write_payloads(out: Path, payloads: Iterable[tuple[str, object]]) -> None:
-    """Write (name, value) pairs as ``data/NAME.js`` in the site's folder ``out``, and remove those that an earlier build left there."""
-    written = set()
+def write_data(out: Path, boards: Mapping[str, Board], payloads: Iterable[tuple[str, object]]) -> None:
+    """Write the files of the site's folder data, and remove those that an earlier build left there.
+
+    Args:
+        out: the site's folder.
+        boards: the boards by name; each is exported as ``NAME.csv`` and so on.
+        payloads: (name, value) pairs, written as ``NAME.js``.
+    """
+    folder, written = out / "data", set()
     for name, value in payloads:
-        write_bytes(out / "data" / f"{name}.js", to_script(name, value))
+        write_bytes(folder / f"{name}.js", to_script(name, value))
         written.add(f"{name}.js")
-    remove_stale_files(out / "data", DATA_FILE, written)
+    for name, board in boards.items():
+        written |= {path.name for path in write_exports(board, folder, name)}
+    remove_stale_files(folder, DATA_FILE, written)
 
 
 def to_script(name: str, value: object) -> bytes:

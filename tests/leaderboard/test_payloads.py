@@ -10,7 +10,7 @@ import pytest
 
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
-from leaderboard.payloads import board_payloads, row_keys, to_script, write_payloads
+from leaderboard.payloads import board_payloads, row_keys, to_script, write_data
 
 
 def fail_some(row):
@@ -72,9 +72,10 @@ def test_a_script_holds_its_value_as_text():
         to_script("b1", float("nan"))
 
 
-def test_files_of_an_earlier_build_are_removed_and_nothing_else(tmp_path):
-    write_payloads(tmp_path, [("b1", 1), ("b2-c00", 1), ("b1-clip-003", 1), ("p-0a", 1)])
+def test_files_of_an_earlier_build_are_removed_and_nothing_else(tmp_path, board):
+    write_data(tmp_path, {"b2": board}, [("b1", 1), ("b2-c00", 1), ("b1-clip-003", 1), ("p-0a", 1)])
+    assert {"b2.csv", "b2.tex", "p-0a.js"} <= {path.name for path in (tmp_path / "data").iterdir()}
     (tmp_path / "data" / "notes.js").write_text("mine")
-    write_payloads(tmp_path, [("b1", 2)])
+    write_data(tmp_path, {}, [("b1", 2)])
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["b1.js", "notes.js"]
     assert (tmp_path / "data" / "b1.js").read_text() == 'hoibench.receive("b1", 2);\n'
