@@ -100,5 +100,7 @@ def _caption(board: Board, name: str) -> str:
         return f"Clip {name}"
     label = sanitize(board.rows[typical.row].label, 60)
     title = sanitize(board.columns[typical.column].card.title, 60)
-    row = f"{label}, the leader in {title}, has" if typical.is_leader else f"{label} has, in {title},"
-    return f"A typical clip, {name}: {row} the median of its {count(typical.answered, 'clip')} here."
+    values = f"value here is the median of its {count(typical.answered, 'clip')}"
+    if typical.is_leader:
+        return f"A typical clip, {name}: {label} leads {title}, and its {values}."
+    return f"A typical clip, {name}: in {title}, {label}’s {values}."

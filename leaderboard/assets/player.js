@@ -206,7 +206,10 @@
       for (const panel of this.panels.splice(0)) panel.close();
       this.open(clip);
       const grid = element("div", "views");
+      const tile = Object.values(clip.rows).map((media) => media.tile).find((size) => size && size[0]) || [2, 3];
       grid.style.setProperty("--columns", rows.length);
+      grid.style.setProperty("--rows", clip.views.length);
+      grid.style.setProperty("--ratio", tile[1] / tile[0]);
       grid.append(element("span", "corner"), ...rows.map((row) => element("p", "method", row.name)));
       clip.views.forEach((view, v) => {
         grid.append(element("p", "view", view.id));
