@@ -59,9 +59,10 @@ class ExtraPage:
 
 
 BOARD_SCRIPTS = ("statistics.js", "board_data.js", "board.js")
+SCENE_SCRIPTS = ("orbit.js", "painter.js", "curve.js", "scene.js")
 PAGES = (
     Page("index.html", "Results", ("board.css", "player.css"), (*BOARD_SCRIPTS, "player.js")),
-    Page("clip.html", "Clips", ("player.css",), ("player.js",)),
+    Page("clip.html", "Clips", ("player.css", "scene.css"), ("player.js", *SCENE_SCRIPTS)),
     Page("paper.html", "Papers’ tables", ("board.css",), BOARD_SCRIPTS),
     Page("metrics.html", "Metrics"),
     Page("runs.html", "Runs"),

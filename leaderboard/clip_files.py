@@ -9,7 +9,7 @@ from hoibench.clip import View
 from hoibench.results.board import Board
 from leaderboard.media import PredictionMedia
 from leaderboard.payloads import clip_id, row_keys
-from leaderboard.points import ClipScene, PredictionScene, collect_scenes
+from leaderboard.points import ClipScene, PredictionScene, collect_scene
 from leaderboard.text import sanitize
 
 
@@ -29,7 +29,7 @@ def clip_payloads(
         media: from ``collect_media``.
     """
     for c, name in clip_file_names(board_name, media).items():
-        scene = collect_scenes(board, [c])[c]
+        scene = collect_scene(board, c)
         yield from scene.payloads.items()
         yield name, clip_payload(board, c, media, scene)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from hoibench.clip import Array, Clip, check_shape
+from hoibench.clip import Array, Clip, Pairing, check_shape
 from hoibench.clip_file import CLIP_FILE, clip_folder, read_clip
 from hoibench.metrics.aligned_motion import AlignedMotion, align_motion, group_by_view
 from hoibench.metrics.case import Case
@@ -21,6 +20,7 @@ from hoibench.results.board import Board
 from hoibench.results.board_rows import BoardRow
 from hoibench.store import sha256_json
 from leaderboard.media import first_prediction, has_media
+from leaderboard.payloads import pack
 from leaderboard.text import sanitize
 
 MAX_POINTS = 400
@@ -29,7 +29,7 @@ MISSING = 65535
 """Coordinate of a point without a prediction."""
 SCENE_SIZES = 5.0
 """Predicted points further from the truth than this many scene sizes are moved to that distance along each axis."""
-DISTANCE = "distance to the truth, cm"
+DISTANCE = "mean distance of the points to the truth, cm"
 """Title of the curve of ``distance_curve``."""
 
 
@@ -57,8 +57,8 @@ class ScenePoints:
             "points": points,
             "box": [self.low.tolist(), self.high.tolist()],
             "step_mm": float(1000 * (self.high - self.low).max() / (MISSING - 1)),
-            "part": _pack(self.part),
-            "xyz": _pack(self.xyz),
+            "part": pack(self.part),
+            "xyz": pack(self.xyz),
         }
 
 
@@ -94,16 +94,12 @@ class ClipScene:
     payloads: dict[str, dict[str, Any]]
 
 
-def collect_scenes(board: Board, clips: Collection[int]) -> dict[int, ClipScene]:
-    """Return the scenes of some clips of a board by clip index; a missing or damaged file of a run gives a reason in words."""
-    return {c: _collect_scene(board, board.clips[c].id) for c in sorted(clips)}
-
-
-def _collect_scene(board: Board, clip_id: str) -> ClipScene:
+def collect_scene(board: Board, c: int) -> ClipScene:
+    """Return the scene of clip ``c`` of a board; a missing or damaged file of a run gives a reason in words."""
     rows = {m: row for m, row in enumerate(board.rows) if has_media(row)}
     clip = None
     try:
-        clip = _read_stored_clip(board, clip_id)
+        clip = _read_stored_clip(board, board.clips[c].id)
         truth = build_true_tracks(clip)
     except (OSError, ValueError, NoValue) as error:
         return ClipScene(clip, None, {m: _without_points(error) for m in rows}, {})
@@ -149,7 +145,7 @@ def align_stored_prediction(row: BoardRow, clip: Clip, clip_memo: dict[Hashable,
     if stored.tracks is None and stored.points is None:
         raise NotApplicable("the method gives no points")
     prediction = trim_prediction(replace(stored, video=None), clip.frames)
-    motion = align_motion(Case(prediction, clip, row.method.pairing or "query", clip_memo=clip_memo))
+    motion = align_motion(Case(prediction, clip, cast(Pairing, row.method.pairing), clip_memo=clip_memo))
     check_shape("the prediction", motion.pred.xyz, motion.truth.points.shape)
     return motion
 
@@ -192,7 +188,7 @@ def distance_curve(motion: AlignedMotion) -> list[float | None]:
 
 
 def describe_alignment(motion: AlignedMotion) -> str:
-    """Return the pairing and alignment of a prediction in words, e.g. ``one scale 1.08 for all views; 97 % of the points``."""
+    """Return the pairing and alignment of a prediction in words, e.g. ``one scale 1.08 for all views; 97 % of the visible points``."""
     alignment = motion.alignment
     scales = ", ".join(f"{scale:.3g}" for scale in alignment.scales)
     fitted = {
@@ -203,7 +199,7 @@ def describe_alignment(motion: AlignedMotion) -> str:
     }[alignment.kind]
     coverage = group_by_view(motion).coverage() or 0.0
     pairing = {"query": "", "anchor": "; nearest track in frame 0", "oracle-projection": "; read from point maps"}
-    return f"{fitted}{pairing[motion.pairing]}; {100 * coverage:.3g} % of the points"
+    return f"{fitted}{pairing[motion.pairing]}; {100 * coverage:.3g} % of the visible points"
 
 
 def _read_stored_clip(board: Board, clip_id: str) -> Clip:
@@ -218,7 +214,3 @@ def _read_stored_clip(board: Board, clip_id: str) -> Clip:
 
 def _without_points(error: Exception) -> PredictionScene:
     return PredictionScene(None, f"no points: {sanitize(error, 300)}")
-
-
-def _pack(array: Array) -> str:
-    return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")

@@ -17,7 +17,7 @@ from hoibench.metrics.case import Case
 from hoibench.predictions import read_prediction, write_prediction
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
-from leaderboard.points import DISTANCE, MAX_POINTS, MISSING, choose_points, collect_scenes, distance_curve
+from leaderboard.points import DISTANCE, MAX_POINTS, MISSING, choose_points, collect_scene, distance_curve
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_page_has_the_points_that_metrics_align(run, pairing):
     m = row_of(board, method)
     rows = [replace(row, method=row.method.model_copy(update={"pairing": pairing})) for row in board.rows]
     board = replace(board, rows=tuple(rows))
-    scene = collect_scenes(board, [1])[1]
+    scene = collect_scene(board, 1)
     stored = read_prediction(run / "predictions" / method / "seed-0" / clip.id)
     motion = align_motion(Case(replace(stored, video=None), clip, pairing))
     chosen = choose_points(motion.truth)
@@ -123,7 +123,7 @@ def test_what_is_missing_is_said(run):
     board = board_of(run)
     (run / "predictions" / "svimo" / "seed-0" / fake_site.CLIPS[0] / "tracks.npz").write_bytes(b"damaged")
     (run / "clips" / fake_site.CLIPS[1] / "clip.json").unlink()
-    scenes = collect_scenes(board, [0, 1])
+    scenes = [collect_scene(board, c) for c in (0, 1)]
     assert scenes[0].rows[row_of(board, "wan2.2")].alignment == "no points: the method gives no points"
     assert scenes[0].rows[row_of(board, "svimo")].alignment.startswith("no points: ")
     assert len(scenes[0].payloads) == 2  # the truth and syncmv4d
