@@ -62,7 +62,12 @@ BOARD_SCRIPTS = ("statistics.js", "board_data.js", "board.js")
 SCENE_SCRIPTS = ("orbit.js", "painter.js", "curve.js", "scene.js")
 PAGES = (
     Page("index.html", "Results", ("board.css", "player.css"), (*BOARD_SCRIPTS, "player.js")),
-    Page("clip.html", "Clips", ("player.css", "scene.css"), ("player.js", *SCENE_SCRIPTS)),
+    Page(
+        "clip.html",
+        "Clips",
+        ("player.css", "scene.css", "clip.css"),
+        ("statistics.js", "board_data.js", "player.js", *SCENE_SCRIPTS, "clip_numbers.js", "clip.js"),
+    ),
     Page("paper.html", "Papers’ tables", ("board.css",), BOARD_SCRIPTS),
     Page("metrics.html", "Metrics"),
     Page("runs.html", "Runs"),
@@ -121,15 +126,16 @@ def build(
     boards, paper_boards = build_boards(found, cards), build_paper_boards(found, cards)
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     failures, more_failures = build_failure_views(found)
-    strips = _write_data(boards, paper_boards, out, options, on_progress)
+    strips = _write_data(boards, paper_boards, card_numbers, out, options, on_progress)
+    views = [build_board_view(board, card_numbers) for board in boards]
     contents: dict[str, dict[str, object]] = {
         "index.html": {
             "failures": failures,
             "more_failures": more_failures,
-            "boards": [build_board_view(board, card_numbers) for board in boards],
+            "boards": views,
             "strips": strips,
         },
-        "clip.html": {},
+        "clip.html": {"boards": views},
         "paper.html": {
             "papers": read_papers(),
             "boards": [build_board_view(board, card_numbers) for board in paper_boards],
@@ -147,6 +153,7 @@ def build(
 def _write_data(
     boards: Sequence[Board],
     paper_boards: Sequence[Board],
+    card_numbers: Mapping[str, int],
     out: Path,
     options: SiteOptions,
     on_progress: Callable[[Progress], None],
@@ -161,11 +168,14 @@ def _write_data(
     for n, board in enumerate(boards, start=1):
         name, clips = f"b{n}", choose_clips(board, options.media_clips)
         media = collect_media(board, clips, out, options.videos, on_progress=report)
-        payloads += [board_payloads(board, name, clip_file_names(name, media)), clip_payloads(board, name, media)]
+        payloads += [
+            board_payloads(board, name, clip_file_names(name, media), card_numbers),
+            clip_payloads(board, name, media),
+        ]
         files |= {Path(file).name for found in media.values() for file in (*found.sheets, *found.videos)}
         strips.append(build_strip(board, n, media))
     papers = {f"p{n}": board for n, board in enumerate(paper_boards, start=1)}
-    payloads += [board_payloads(board, name, {}) for name, board in papers.items()]
+    payloads += [board_payloads(board, name, {}, card_numbers) for name, board in papers.items()]
     named = {f"b{n}": board for n, board in enumerate(boards, start=1)}
     write_data(out, {**named, **papers}, chain.from_iterable(payloads))
     remove_stale_files(out / "media", MEDIA_FILE, files)

@@ -90,23 +90,29 @@ def clip_id(entry: ClipEntry) -> str:
     return sanitize(entry.id, 100)
 
 
-def board_payloads(board: Board, name: str, clip_files: Mapping[int, str]) -> Iterator[tuple[str, object]]:
+def board_payloads(
+    board: Board, name: str, clip_files: Mapping[int, str], card_numbers: Mapping[str, int]
+) -> Iterator[tuple[str, object]]:
     """Yield the (name, value) pairs of a board's data files: the board, and each column with all seeds and with each seed alone.
 
     Args:
         board: the board.
         name: its name, e.g. ``b1``.
         clip_files: names of the data files of single clips by clip index, for the clips that have one.
+        card_numbers: number of each metric's card (description) on the page of metrics, by metric id.
     """
-    yield name, board_payload(board, name, clip_files)
+    yield name, board_payload(board, name, clip_files, card_numbers)
     for seed in (None, *board.seeds):
         suffix = "" if seed is None else f"-s{seed}"
         for n, scores in enumerate(board.scores if seed is None else board.scores_of_seed(seed)):
             withheld = [board.cells[m, n].status == "withheld" for m in range(len(board.rows))]
-            yield f"{name}-c{n:02d}{suffix}", column_payload(scores, withheld)
+            payload = column_payload(scores, withheld)
+            yield f"{name}-c{n:02d}{suffix}", payload | (clip_reasons(board, n) if seed is None else {})
 
 
-def board_payload(board: Board, name: str, clip_files: Mapping[int, str]) -> dict[str, Any]:
+def board_payload(
+    board: Board, name: str, clip_files: Mapping[int, str], card_numbers: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the description of a board: its clips with their clusters, its rows and its columns; arguments as ``board_payloads``.
 
     A column's ``scale`` has the values at the ends of its bars, its ``file`` the name of the file with its values.
@@ -136,18 +142,20 @@ def board_payload(board: Board, name: str, clip_files: Mapping[int, str]) -> dic
         "kind": board.kind,
         "clips": clips,
         "rows": rows,
-        "columns": [_column(board, n, f"{name}-c{n:02d}") for n in range(len(board.columns))],
+        "columns": [_column(board, n, f"{name}-c{n:02d}", card_numbers) for n in range(len(board.columns))],
         "seeds": list(board.seeds),
     }
 
 
-def _column(board: Board, n: int, file: str) -> dict[str, Any]:
+def _column(board: Board, n: int, file: str, card_numbers: Mapping[str, int]) -> dict[str, Any]:
     column, scale = board.columns[n], column_scale(board, n)
     card = column.card
     return {
         "metric": sanitize(card.id, 100),
         "region": sanitize(column.region, 20),
         "title": sanitize(card.title, 60),
+        "group": card.group_title,
+        "card": card_numbers.get(card.id),
         "unit": sanitize(card.unit, 20),
         "direction": card.direction,
         "primary": card.primary,
@@ -183,3 +191,23 @@ def column_payload(scores: ClipScores, withheld: list[bool]) -> dict[str, Any]:
     elif not np.isnan(cost).all():
         payload["cost"] = pack(cost)
     return payload
+
+
+def clip_reasons(board: Board, n: int) -> dict[str, Any]:
+    """Return why rows have no value of their own on clips in a column, as ``texts`` and ``reasons`` [row, clip, index of the text].
+
+    A reason that holds on all clips of a row stands once, with -1 as its clip.
+    """
+    part, has_value = board.parts[n], board.scores[n].has_own_value
+    places = part[["board_row", "clip_index"]].to_numpy()
+    empty = part[~has_value[places[:, 0], places[:, 1]]].drop_duplicates(["board_row", "clip_index"])
+    texts: dict[str, int] = {}
+    reasons = []
+    for row, of_row in empty.groupby("board_row"):
+        found = [
+            (int(c), texts.setdefault(sanitize(f"{status.replace('_', ' ')}: {reason}", 300), len(texts)))
+            for c, status, reason in of_row[["clip_index", "status", "reason"]].itertuples(index=False, name=None)
+        ]
+        is_everywhere = len(found) == has_value.shape[1] and len({text for _, text in found}) == 1
+        reasons += [[int(row), c, text] for c, text in ([(-1, found[0][1])] if is_everywhere else found)]
+    return {"texts": list(texts), "reasons": reasons} if reasons else {}

@@ -12,6 +12,7 @@
     return {
       value, ownValue, cost: data.cost ? decode(data.cost, Float64Array) : signed,
       failed: decode(data.failed, Uint8Array), capped: data.capped, withheld: data.withheld,
+      texts: data.texts ?? [], reasons: data.reasons ?? [],
       clips: value.length / data.capped.length,
     };
   }

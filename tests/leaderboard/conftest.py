@@ -33,7 +33,10 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """Open a page at a URL, and collect its console messages; a test ends with an empty console unless it clears it."""
+    """Open a page at a URL, and collect its console messages, failed requests, and requests for anything outside of the page's folder.
+
+    A test ends without any, unless it clears them.
+    """
     contexts, messages = [], []
 
     def open_page(url, **options):
@@ -42,6 +45,8 @@ def visit(chromium):
         page.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: messages.append(f"error: {error}"))
         page.on("requestfailed", lambda request: messages.append(f"failed: {request.url}"))
+        inside = (url.partition("#")[0].rpartition("/")[0] + "/", "data:", "blob:")
+        page.on("request", lambda request: request.url.startswith(inside) or messages.append(f"outside: {request.url}"))
         page.goto(url)
         page.messages = messages
         return page

@@ -33,7 +33,7 @@ def unpack(text, board, dtype="<f8"):
 
 
 def test_column_files_have_the_scores_of_every_row_and_clip(board):
-    payloads = dict(board_payloads(board, "b1", {2: "b1-clip-002"}))
+    payloads = dict(board_payloads(board, "b1", {2: "b1-clip-002"}, {}))
     description = payloads["b1"]
     assert [clip["media"] for clip in description["clips"]][:4] == [None, None, "b1-clip-002", None]
     assert len(payloads) == 1 + 3 * len(board.columns) and description["seeds"] == [0, 1]
@@ -53,6 +53,17 @@ def test_column_files_have_the_scores_of_every_row_and_clip(board):
             assert np.array_equal(unpack(found["failed"], board, np.uint8), scores.failed_seeds)
             left_out = {name: n + (name not in found) for name, n in left_out.items()}
     assert all(0 < n < 2 * len(board.columns) for n in left_out.values())  # both forms were read
+
+
+def test_column_files_say_why_a_value_is_missing(board):
+    payloads = dict(board_payloads(board, "b1", {}, {"rpe@1": 5}))
+    columns = {column["metric"]: column for column in payloads["b1"]["columns"] if column["region"] == "full"}
+    svimo = row_keys(board).index("svimo")
+    assert (columns["rpe@1"]["card"], columns["chamfer@1"]["card"]) == (5, None)
+    found = payloads[columns["rpe@1"]["file"]]
+    assert [reason for reason in found["reasons"] if reason[0] == svimo] == [[svimo, 3, 0], [svimo, 7, 0]]
+    assert found["texts"] == ["failed: on purpose"]
+    assert not any("reasons" in payload for name, payload in payloads.items() if name.endswith("-s0"))
 
 
 def test_keys_of_rows_are_distinct(tmp_path):

@@ -10,17 +10,17 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 ROWS = ["ground_truth", *(method.id for method in fake_site.METHODS)]
-CANVASES = ".player canvas"
+CANVASES = ".panels canvas"
 OPEN = """async ([name, keys]) => {
   const root = document.querySelector('.player'), clip = await hoibench.load(name);
-  root.hidden = false;
   root.classList.add('show-mark');
-  window.player ??= new hoibench.Player(root);
+  window.player = hoibench.player;
   player.show(clip, keys.map(key => ({ key, name: key })));
 }"""
 
 
 def open_player(page, name="b1-clip-000", rows=ROWS):
+    page.locator(".clip-numbers td").first.wait_for()  # the page has shown its first clip
     page.evaluate(OPEN, [name, rows])
     wait_until_loaded(page)
 
@@ -67,7 +67,7 @@ def test_the_player_is_used_with_the_keyboard_alone(clip_page, screenshot):
     page.locator("input[name=frame]").focus()
     page.keyboard.press("ArrowRight")
     assert read_marks(page, CANVASES) == everywhere(1)
-    label = page.locator("canvas").first.get_attribute("aria-label")
+    label = page.locator(CANVASES).first.get_attribute("aria-label")
     assert label.startswith("ground_truth, view ") and label.endswith(f"frame 1 of {fake_site.FRAMES}")
     page.keyboard.press(" ")
     assert page.evaluate("player.playing") and page.locator("button[name=play]").inner_text() == "Pause"

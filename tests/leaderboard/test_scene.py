@@ -23,10 +23,8 @@ AROUND = 15
 ROWS = ("ground_truth", *(method.id for method in fake_site.METHODS))
 OPEN = """async ([name, keys]) => {
   const root = document.querySelector('.scene'), clip = await hoibench.load(name);
-  root.hidden = document.querySelector('.player').hidden = false;
   root.classList.add('show-mark');
-  window.player = new hoibench.Player(document.querySelector('.player'));
-  window.scene = new hoibench.Scene(root, player);
+  Object.assign(window, { player: hoibench.player, scene: hoibench.scene });
   player.show(clip, [{ key: keys[0], name: keys[0] }]);
   await scene.show(clip, keys.map(key => ({ key, name: 'name of ' + key })));
 }"""
@@ -35,6 +33,7 @@ OPEN = """async ([name, keys]) => {
 @pytest.fixture
 def page(visit, site_with_files):
     page = visit((site_with_files.parent / "clip.html").as_uri())
+    page.locator(".clip-numbers td").first.wait_for()  # the page has shown its first clip
     page.evaluate(OPEN, ["b1-clip-000", ROWS])
     expect(page.locator(".picture[data-state=ready]")).to_have_count(1)
     return page
