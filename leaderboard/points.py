@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
-from hoibench.clip import Array, Clip, Pairing, check_shape
+from hoibench.clip import Array, Clip, Pairing
 from hoibench.clip_file import CLIP_FILE, clip_folder, read_clip
-from hoibench.metrics.aligned_motion import AlignedMotion, align_motion, group_by_view
-from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import NotApplicable, NoValue
+from hoibench.metrics.aligned_motion import AlignedMotion, align_stored_prediction, group_by_view
+from hoibench.metrics.measurement import NoValue
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks, cameras_to_world
-from hoibench.predictions import read_prediction, trim_prediction
 from hoibench.reference_rows import GROUND_TRUTH
 from hoibench.results.board import Board
-from hoibench.results.board_rows import BoardRow
 from hoibench.store import sha256_json
 from leaderboard.media import first_prediction, has_media
 from leaderboard.payloads import pack
@@ -113,7 +110,10 @@ def collect_scene(board: Board, c: int) -> ClipScene:
             scenes[m] = PredictionScene(true_file, "the truth")
             continue
         try:
-            motion = align_stored_prediction(row, clip, memo)
+            _, folder = first_prediction(row, clip.id)
+            if folder is None:
+                raise FileNotFoundError("there is no complete prediction of this clip")
+            motion = align_stored_prediction(folder, clip, cast(Pairing | None, row.method.pairing), memo)
         except (OSError, ValueError, NoValue) as error:
             scenes[m] = _without_points(error)
             continue
@@ -128,26 +128,6 @@ def _add_payload(payloads: dict[str, dict[str, Any]], points: ScenePoints) -> st
     name = f"p-{sha256_json(payload)[:20]}"
     payloads[name] = payload
     return name
-
-
-def align_stored_prediction(row: BoardRow, clip: Clip, clip_memo: dict[Hashable, Any]) -> AlignedMotion:
-    """Read the first seed's prediction of a row on a clip, and align it with the truth as its metrics do.
-
-    Raises:
-        FileNotFoundError: the row has no complete prediction.
-        ValueError: it is damaged or does not fit the clip.
-        NoValue: it has no points, or no scale can be fitted.
-    """
-    _, folder = first_prediction(row, clip.id)
-    if folder is None:
-        raise FileNotFoundError("there is no complete prediction of this clip")
-    stored = read_prediction(folder)
-    if stored.tracks is None and stored.points is None:
-        raise NotApplicable("the method gives no points")
-    prediction = trim_prediction(replace(stored, video=None), clip.frames)
-    motion = align_motion(Case(prediction, clip, cast(Pairing, row.method.pairing), clip_memo=clip_memo))
-    check_shape("the prediction", motion.pred.xyz, motion.truth.points.shape)
-    return motion
 
 
 def choose_points(truth: TrueTracks) -> Array:

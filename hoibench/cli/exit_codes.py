@@ -69,7 +69,8 @@ def _message_and_code(error: Exception, resumable: bool) -> tuple[str, int]:
     if isinstance(error, OSError):
         return _os_error_message(error, resumable)
     if isinstance(error, ModuleNotFoundError):
-        extra = "model" if (error.name or "").split(".")[0] in MODEL_LIBRARIES else "metrics"
+        library = (error.name or "").split(".")[0]
+        extra = "rerun" if library == "rerun" else "model" if library in MODEL_LIBRARIES else "metrics"
         return f"{error.name} is not installed: pip install 'hoibench[{extra}]'", USAGE
     if isinstance(error, ValueError):
         return str(error), USAGE

@@ -18,6 +18,7 @@ usage: hoibench COMMAND [options]
   power   estimate how many clips would separate methods
   merge   merge the shards of a run, or write a run's table and page again
   score   score a run's stored predictions again, or a folder of predictions against a folder of truth
+  export  write a clip of runs as a file for another viewer
   data    check and prepare a TACO download: doctor, prepare, mano
   doctor  say what methods need on this machine, and how to get it
   weights list, download, find and add the weights of metrics and methods
@@ -34,6 +35,7 @@ _COMMANDS = {
     "power": "hoibench.cli.power:power_command",
     "merge": "hoibench.cli.merge:merge_command",
     "score": "hoibench.cli.score:score_command",
+    "export": "hoibench.cli.export:export_command",
     "data": "hoibench.cli.data:data_command",
     "doctor": "hoibench.cli.doctor:doctor_command",
     "weights": "hoibench.cli.weights:weights_command",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from hoibench.clip import Array
+from hoibench.clip import Array, Clip, Pairing, check_shape
 from hoibench.metrics.alignment import Alignment, fit_alignment
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable, Undefined
 from hoibench.metrics.pairing import pair_prediction
 from hoibench.metrics.point_sets import Means, PointSet, mean_of_means
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks
+from hoibench.predictions import read_prediction, trim_prediction
 
 PointError = Callable[[PointSet], Array]
 """A function from predicted points to the error of each, (G, N, K) for G views or pairs of views; missing points get their error there."""
@@ -94,6 +96,34 @@ def align_motion(case: Case) -> AlignedMotion:
         Undefined: no true point is visible.
     """
     return case.memoize("motion", lambda: _align_motion(case))
+
+
+def align_stored_prediction(
+    folder: Path, clip: Clip, pairing: Pairing | None, clip_memo: dict[Hashable, Any]
+) -> AlignedMotion:
+    """Read the points of a stored prediction, and align them with the truth of its clip as its metrics do.
+
+    Args:
+        folder: the prediction's folder.
+        clip: the clip as it was scored, from ``hoibench.clip_file.read_clip``.
+        pairing: the pairing of the method's run record; None without points.
+        clip_memo: results shared by the predictions of a clip, see ``Case``.
+
+    Raises:
+        FileNotFoundError, ValueError: the prediction is missing or damaged, or does not fit the clip.
+        NoValue: see ``align_motion``.
+    """
+    stored = read_prediction(folder)
+    if pairing is None or (stored.tracks is None and stored.points is None):
+        raise NotApplicable("the method gives no points")
+    prediction = trim_prediction(replace(stored, video=None), clip.frames)
+    shapes = {"tracks": (len(clip.views), clip.frames, "K'", 3), "points": (len(clip.views), clip.frames, "h", "w", 3)}
+    for name, shape in shapes.items():
+        if (array := getattr(prediction, name)) is not None:
+            check_shape(f"{folder}: {name}", array, shape)
+    motion = align_motion(Case(prediction, clip, pairing, clip_memo=clip_memo))
+    check_shape(f"{folder}: tracks", motion.pred.xyz, motion.truth.points.shape)
+    return motion
 
 
 def _align_motion(case: Case) -> AlignedMotion:
