@@ -13,6 +13,7 @@ from hoibench.predictions import write_prediction
 from hoibench.results.board import build_boards
 from hoibench.results.notable_clips import worst_clips
 from hoibench.results.run_folder import read_run
+from leaderboard.build import SiteOptions, build
 from leaderboard.clip_choice import choose_clips, typical_clip
 from leaderboard.media import (
     MARK_BLOCKS,
@@ -187,3 +188,16 @@ def test_chosen_clips_have_the_typical_and_the_worst_ones_and_are_bounded(board)
     assert len(chosen) == 6 and list(chosen) == sorted(chosen)
     assert {typical_clip(board).clip, [clip.id for clip in board.clips].index(worst)} < set(chosen)
     assert choose_clips(board, 1) == (typical_clip(board).clip,)
+
+
+def test_the_number_of_clips_with_media_is_bounded_and_older_files_are_removed(run_with_files, tmp_path):
+    def files():
+        return {path.name for folder in ("media", "data") for path in (tmp_path / folder).glob("*[0-9a-f]-*")}
+
+    one = build([run_with_files], tmp_path, fake_runs.CARDS, options=SiteOptions(media_clips=1))
+    rows = 1 + len(fake_site.METHODS)
+    assert sum(name.endswith(".webp") for name in files()) == rows * fake_site.VIEWS
+    assert 'class="strip"' in one.read_text() and len([name for name in files() if "-clip-" in name]) == 1
+    none = build([run_with_files], tmp_path, fake_runs.CARDS, options=SiteOptions(media_clips=0))
+    assert not [name for name in files() if name.endswith(".webp") or "-clip-" in name or name.startswith("p-")]
+    assert 'class="strip"' not in none.read_text()
