@@ -7,7 +7,7 @@
   const page = document.querySelector("#clip"), form = page.querySelector("form.picker");
   const find = (selector) => page.querySelector(selector);
   const boards = new Map();
-  let shown = null, turn = 0;
+  let shown = null, turn = 0, writing = 0;
 
   function element(tag, className, ...children) {
     const made = document.createElement(tag);
@@ -53,6 +53,7 @@
 
   async function update() {
     const mine = ++turn;
+    clearTimeout(writing);
     try {
       const state = await readState(), file = state.board.clips[state.clip].media;
       const media = file ? await hoibench.load(file) : null;
@@ -106,7 +107,7 @@
   }
 
   function choose(change) {
-    location.hash = toAddress({ ...shown, ...change });
+    location.hash = toAddress({ ...shown, frame: player.frame, ...change });
   }
 
   function step(by) {
@@ -168,8 +169,10 @@
   /* Videos and points, on one clock */
   const player = (hoibench.player = new hoibench.Player(find("section.player")));
   const scene = (hoibench.scene = new hoibench.Scene(find("section.scene"), player));
+  // The address follows when the clock rests: browsers refuse to change it many times a second.
   player.onFrame((frame) => {
-    if (shown && !player.playing) history.replaceState(null, "", toAddress({ ...shown, frame }));
+    clearTimeout(writing);
+    if (shown && !player.playing) writing = setTimeout(() => history.replaceState(null, "", toAddress({ ...shown, frame })), 250);
   });
 
   function showMedia({ board, rows, frame }, media) {

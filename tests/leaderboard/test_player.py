@@ -57,6 +57,21 @@ def test_one_scrubber_moves_every_canvas_to_the_same_frame(clip_page):
     assert read_marks(page, CANVASES) == everywhere(0)
 
 
+def test_the_address_follows_the_clock_and_another_method_joins_at_its_frame(visit, site_with_files):
+    page = visit(
+        f"{(site_with_files.parent / 'clip.html').as_uri()}#board=1&clip={fake_site.CLIPS[1]}&rows=svimo&frame=4"
+    )
+    output = page.locator(".transport output")
+    expect(output).to_have_text(f"4 of {fake_site.FRAMES}")
+    page.locator("input[name=frame]").fill("6")
+    page.wait_for_url("**&frame=6")
+    page.get_by_role("checkbox", name="WAN2.2").check()
+    expect(page.locator(CANVASES)).to_have_count(3 * fake_site.VIEWS)
+    wait_until_loaded(page)
+    page.locator(".player").evaluate("e => e.classList.add('show-mark')")
+    assert read_marks(page, CANVASES) == [(6, view) for view in range(fake_site.VIEWS) for _ in range(3)]
+
+
 def test_the_player_is_used_with_the_keyboard_alone(clip_page, screenshot):
     page = clip_page
     page.locator(".panels").focus()
