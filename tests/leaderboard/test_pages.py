@@ -1,18 +1,9 @@
 """Every page of the site in a real browser, opened as a file and over http: light and dark, wide and narrow, by keyboard and without scripts."""
 
 import pytest
-from page_checks import brightness, overflow, unreachable, weak_contrasts
+from page_checks import PAGES, brightness, overflow, unreachable, weak_contrasts
 
 pytestmark = pytest.mark.browser
-
-PAGES = {
-    "index.html": "section.board td .value",
-    "clip.html": ".clip-numbers td .value",
-    "paper.html": ".paper-table td",
-    "metrics.html": ".self-test td .number",
-    "runs.html": ".provenance dd",
-}
-"""Each page with something that it shows once it is ready."""
 
 
 @pytest.fixture(params=PAGES)

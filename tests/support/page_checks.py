@@ -2,6 +2,15 @@
 
 import re
 
+PAGES = {
+    "index.html": "section.board td .value",
+    "clip.html": ".clip-numbers td .value",
+    "paper.html": ".paper-table td",
+    "metrics.html": ".self-test td .number",
+    "runs.html": ".provenance dd",
+}
+"""Each page with something that it shows once it is ready."""
+
 CONTRAST = """() => {
   const channels = (c) => c.match(/[\\d.]+/g).map(Number);
   const light = (c) => { const [r, g, b] = channels(c).slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
