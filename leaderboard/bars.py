@@ -20,25 +20,22 @@ class BarScale:
     low: float
     high: float
 
+    def share(self, value: float) -> float:
+        """Return the place of a value between the ends of the scale, 0 to 1."""
+        return (value - self.low) / (self.high - self.low)
+
     def to_x(self, value: float) -> float:
-        """Return the x coordinate of a value in SVG units, clamped to the scale."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(_MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2 * _MARGIN), 1)
+        """Return the x coordinate of a value in SVG units."""
+        return round(_MARGIN + self.share(value) * (WIDTH - 2 * _MARGIN), 1)
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A cell's bar as SVG x coordinates of the mean and of the ends of its interval.
-
-    Attributes:
-        low, mean, high: x coordinates, clamped to the scale.
-        beyond: ``low`` or ``high`` if the mean is outside the scale, else None.
-    """
+    """A cell's bar as SVG x coordinates of the mean and of the ends of its interval."""
 
     low: float
     mean: float
     high: float
-    beyond: str | None
 
     @property
     def width(self) -> float:
@@ -62,12 +59,11 @@ def choose_bar_scale(cells: Sequence[Cell]) -> BarScale | None:
 
 
 def draw_bar(cell: Cell, scale: BarScale | None) -> Bar | None:
-    """Return the bar of a cell, or None if the cell has no value or ``scale`` is None."""
+    """Return the bar of a cell that the scale contains, or None if the cell has no value or ``scale`` is None."""
     if scale is None or cell.value is None:
         return None
     low, high = min(_ends(cell)), max(_ends(cell))
-    beyond = "low" if cell.value < scale.low else "high" if cell.value > scale.high else None
-    return Bar(scale.to_x(low), scale.to_x(cell.value), scale.to_x(high), beyond)
+    return Bar(scale.to_x(low), scale.to_x(cell.value), scale.to_x(high))
 
 
 def _ends(cell: Cell) -> Iterable[float]:

@@ -127,7 +127,7 @@ def build(
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     failures, more_failures = build_failure_views(found)
     strips = _write_data(boards, paper_boards, card_numbers, out, options, on_progress)
-    views = [build_board_view(board, card_numbers) for board in boards]
+    views = [build_board_view(board, card_numbers, n) for n, board in enumerate(boards, start=1)]
     contents: dict[str, dict[str, object]] = {
         "index.html": {
             "failures": failures,
@@ -138,7 +138,7 @@ def build(
         "clip.html": {"boards": views},
         "paper.html": {
             "papers": read_papers(),
-            "boards": [build_board_view(board, card_numbers) for board in paper_boards],
+            "boards": [build_board_view(board, card_numbers, n) for n, board in enumerate(paper_boards, start=1)],
         },
         "metrics.html": {
             "card_groups": group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),

@@ -129,6 +129,11 @@ class Board:
     def _is_the_same_for_all_seeds(self) -> Array:
         return np.array([row.seeds < 2 or row.is_deterministic for row in self.rows], dtype=bool)
 
+    @property
+    def primary_columns(self) -> tuple[int, ...]:
+        """The indices of the columns that compare methods: those of primary metrics in the board's first region."""
+        return tuple(n for region in self.regions[:1] for n in self.columns_in(region) if self.columns[n].card.primary)
+
     def columns_in(self, region: str) -> tuple[int, ...]:
         """Return the indices of the columns of a region; ``full`` also has those of metrics without a value for the full frame."""
         return tuple(

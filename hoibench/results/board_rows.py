@@ -12,13 +12,17 @@ import pandas as pd
 
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
-from hoibench.reference_rows import CEILING
+from hoibench.reference_rows import CEILING, REFERENCES
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
 
 Role = Literal["ceiling", "ranked", "floor"]
 ROLES: tuple[Role, ...] = ("ranked", "ceiling", "floor")
 """Roles in the order of the rows: methods first."""
+
+
+MAX_LABEL = 32
+"""Length of the longest name of a method that is used as a label."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class BoardRow:
     Attributes:
         method: the method as recorded in run.json.
         run: the run with its results; for a reference row that several runs have, the newest.
-        label: the method's name, with its preset, and with the run's name if several rows have the same name.
+        label: the method's name with its preset, or its key if that is longer than ``MAX_LABEL``; with the run's name if several rows have the same.
         role: ``ranked`` for methods; ``ceiling`` and ``floor`` for the reference rows that have the true motion and that have none.
         seeds: number of distinct seeds in its results; seeds with the same predictions are one.
         is_deterministic: true if it claims that the seed changes nothing, and two seeds on one clip gave the same predictions.
@@ -155,7 +159,8 @@ def _key(run: Run, method: RunMethod) -> tuple[str, ...]:
 
 
 def _name(method: RunMethod) -> str:
-    return f"{method.name} [{method.preset}]" if method.preset else method.name
+    name = f"{method.name} [{method.preset}]" if method.preset else method.name
+    return name if len(name) <= MAX_LABEL or method.id in REFERENCES else method.key
 
 
 def _role(method: RunMethod) -> Role:

@@ -43,6 +43,16 @@ def worst_clips(board: Board, column: int, count: int) -> list[NotableClip]:
     ]
 
 
+def worst_clip(board: Board, column: int, row: int) -> NotableClip | None:
+    """Return the clip on which a row's cost in a column is highest; failed seeds count with the cap; None without any value of the row's own."""
+    scores = board.scores[column]
+    if not (scores.is_answered[row] and scores.has_cost[row].any()):
+        return None
+    c = int(np.where(scores.has_cost[row], scores.cost[row], -np.inf).argmax())
+    values = (float(scores.value[row, c]),) if scores.has_own_value[row, c] else ()
+    return NotableClip(board.clips[c].id, (board.rows[row].label,), values)
+
+
 def method_disagreements(board: Board, column: int, count: int) -> list[NotableClip]:
     """Return the clips on which the costs of the best and the worst method of a column differ most, as answered, the largest difference first."""
     scores, members = board.scores[column], _methods(board)

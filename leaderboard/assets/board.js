@@ -20,7 +20,7 @@
       rows.forEach((row, place) => { row.dataset.place ??= place; });
       rows.sort((a, b) => a.dataset.place - b.dataset.place);
       if (head) rows.sort(compareRows(head.cellIndex, head.dataset.sorted === "best" ? 1 : -1));
-      body.append(...rows);
+      for (const row of rows) body.insertBefore(row, body.querySelector("tr.separable"));
     }
   }
 
@@ -48,19 +48,21 @@
     }
   }
 
-  /* Columns: one region at a time, column groups, secondary metrics. */
+  /* Columns: one region at a time, column groups, secondary metrics, and those that order nobody. */
   function showColumns(section, form) {
     const region = form.querySelector("input[name=region]:checked");
     const secondary = form.querySelector("input[name=secondary]").checked;
+    const folded = form.querySelector("input[name=folded]")?.checked;
     const groups = new Set([...form.querySelectorAll("input[name=group]:checked")].map((box) => box.value));
     for (const part of section.querySelectorAll("div.table")) {
       part.hidden = region !== null && part.dataset.region !== region.value;
       for (const cell of part.querySelectorAll("tr.metrics [data-group], tr.separable [data-group], tr.row [data-group]")) {
-        cell.hidden = !groups.has(cell.dataset.group) || (!secondary && cell.dataset.secondary !== undefined);
+        cell.hidden = !groups.has(cell.dataset.group) || (!secondary && cell.dataset.secondary !== undefined)
+          || (!folded && cell.dataset.folded !== undefined);
       }
       for (const head of part.querySelectorAll("tr.groups th")) {
-        const shown = Number(head.dataset.columns) - (secondary ? 0 : Number(head.dataset.secondary));
-        head.hidden = !groups.has(head.dataset.group) || shown === 0;
+        const shown = part.querySelectorAll(`tr.metrics th[data-group="${head.dataset.group}"]:not([hidden])`).length;
+        head.hidden = shown === 0;
         head.colSpan = Math.max(1, shown);
       }
     }
@@ -202,7 +204,6 @@
     const { value, interval, overAnswered, failed, failedSeeds, answered, expected } = summary;
     const nodes = [], add = (...given) => nodes.push(create(...given));
     if (failed) add("span", "failed-clips", answered ? `${failed} of ${expected} failed` : `failed 0/${expected}`);
-    if (value !== null || !failed) add("span", answered === expected ? "count" : "count incomplete", `${answered}/${expected}`);
     if (value !== null) add("span", "value", number(value));
     else if (find(".status").length) nodes.push(find(".status")[0].cloneNode(true));
     else if (!failed) add("span", "status", "–");
@@ -215,6 +216,7 @@
       if (summary.factor !== null) add("span", "extra", `${summary.factor.toFixed(2)}× off`);
       if (summary.distance !== null) add("span", "extra", `${number(summary.distance)} off`);
     }
+    if (value !== null || !failed) add("span", answered === expected ? "count" : "count incomplete", `${answered}/${expected}`);
     cell.replaceChildren(...nodes);
     cell.classList.remove("leader", "tied");
     setOrder(cell, summary.order ?? undefined);

@@ -1,6 +1,7 @@
 """The page in a real browser, opened as a file and over http."""
 
 import re
+from itertools import pairwise
 
 import fake_runs
 import pytest
@@ -9,6 +10,7 @@ pytestmark = pytest.mark.browser
 
 SEEN = "section.board:has(h2:text('test_seen'))"
 TABLE = f"{SEEN} div.table[data-region='full']"
+OURS = f"{TABLE} tbody.ranked tr.row:has(.label:has-text('SyncMV4D'))"
 
 
 @pytest.fixture(params=["file", "http"])
@@ -166,16 +168,33 @@ def test_without_scripts_the_table_is_complete(visit, site):
     assert page.locator(f"{SEEN} div.table:visible").count() == 2  # both regions
     assert page.locator(f"{TABLE} tr.metrics th:visible").count() == 12
     assert page.locator("form.controls:visible, button.theme:visible").count() == 0
-    row = page.locator(f"{TABLE} tr.row", has_text="SyncMV4D").first.inner_text()
+    row = page.locator(OURS).inner_text()
     assert re.search(r"5\.\d+ ●", row) and "24/24" in row
 
 
-def test_a_narrow_screen_scrolls_the_table_and_not_the_page(visit, site, screenshot):
+def test_a_narrow_screen_has_one_card_a_method(visit, site, screenshot):
     page = visit(site.as_uri(), viewport={"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     heading = page.locator("section.failures thead th", has_text="method")
     assert heading.evaluate("e => e.clientWidth > e.textContent.length * 6"), "words are whole"
+    cells = page.locator(OURS).locator("td:visible")
+    boxes = [cell.bounding_box() for cell in cells.all()]
+    assert len(boxes) > 5 and all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+    assert all(above["y"] + above["height"] <= below["y"] + 1 for above, below in pairwise(boxes))
+    assert cells.first.evaluate("e => getComputedStyle(e, '::before').content") == '"Dyn. Deg. (DIS)"'
     screenshot(page, "narrow")
+
+
+def test_a_number_opens_its_drawer_with_the_commands_without_scripts(visit, site):
+    page = visit(site.as_uri(), java_script_enabled=False)
+    drawers = page.locator(".drawer:visible")
+    assert drawers.count() == 0
+    page.locator(OURS).locator("td .value").first.click()
+    assert drawers.count() == 1
+    text = drawers.inner_text()
+    assert "hoibench show seen --method syncmv4d" in text and "python -m hoibench.run --method syncmv4d" in text
+    page.keyboard.press("Escape")
+    assert drawers.count() == 0
 
 
 def test_the_policy_stops_inline_scripts_styles_and_other_origins(visit, site):

@@ -27,7 +27,7 @@ def test_the_first_screen_says_which_method_failed_and_why(tmp_path, visit, scre
     assert table.inner_text().split("\t") == [
         "run", "svimo", "6 of 6", "generate", "KeyError: 'prompt' (adapter.py:42)", "run/logs/svimo/seed-0/0.log",
     ]  # fmt: skip
-    failed = page.locator("tr.row", has_text="SViMo").locator("visible=true").locator("td .failed-clips").first
+    failed = page.locator(".plots tr", has_text="SViMo").locator(".failed-clips").first
     assert failed.inner_text() == "failed 0/6"
     for part in (table, failed):
         box = part.bounding_box()

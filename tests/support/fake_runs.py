@@ -60,6 +60,7 @@ CARDS = {
             "higher",
             bounds=(0.0, None),
             regions=("full", "fg"),
+            primary=True,
             failure="A frozen clip matches as well as its first frame.",
             companions=(
                 Companion(metric="dynamic_degree/dis@1", ratio_to_truth=(0.5, 2.0), why="still videos match, too"),
@@ -83,9 +84,9 @@ CARDS = {
             deviations="The supplement promises a formula and has none.",
         ),
         card("pi@1", "PI", "motion/single-view", "%", "higher", failure="Saturates on a table top."),
-        card("chamfer@1", "Cham. Dis.", "motion/single-view", "m", "lower"),
+        card("chamfer@1", "Cham. Dis.", "motion/single-view", "m", "lower", primary=True),
         card("smoothness@1", "Smooth.", "motion/single-view", "m/frame²", "ratio", failure="A frozen clip scores 0."),
-        card("mv_rpe_scene@1", "MV RPE (scene)", "motion/multi-view", "%", "lower"),
+        card("mv_rpe_scene@1", "MV RPE (scene)", "motion/multi-view", "%", "lower", primary=True),
         card("mv_rpe_world@1", "MV RPE (world)", "motion/multi-view", "%", "lower", ranked=False),
         card(
             "xv_rpe@1",
