@@ -102,9 +102,11 @@
       const choices = create("fieldset", "filters");
       choices.append(create("legend", "", "Only clips with"));
       for (const [name, read] of Object.entries(FIELDS)) {
-        this.addSelect(choices, name, [...new Set(this.board.clips.flatMap(read))].sort());
+        const values = [...new Set(this.board.clips.flatMap(read))].sort();
+        const isEverywhere = (value) => this.board.clips.every((clip) => read(clip).includes(value));
+        if (!values.every(isEverywhere)) this.addSelect(choices, name, values);
       }
-      this.addSelect(choices, "seed", this.board.seeds.map(String));
+      if (this.board.seeds.length > 1) this.addSelect(choices, "seed", this.board.seeds.map(String));
       const reset = create("button", "reset", "All clips and seeds");
       reset.type = "button";
       reset.addEventListener("click", () => {
@@ -117,7 +119,6 @@
     }
 
     addSelect(parent, name, values) {
-      if (values.length < 2) return;
       const label = create("label", "", name + " "), select = create("select", "");
       select.name = name;
       select.add(new Option("all", ""));

@@ -296,7 +296,12 @@ def _record(
         "dataset": "synthetic", "kind": "synthetic", "has_truth": True, "split": "synthetic@2/test_seen", "split_id": "5b1e0c44d2aa",
         "clip_set_id": clip_set_id, "truth_id": "", "notes": [],
         "clips": [
-            asdict(ClipEntry(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")))
+            asdict(
+                ClipEntry(
+                    id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112"),
+                    tags=("unseen_object",) if n % 4 == 0 else (),
+                )
+            )
             for n, clip in enumerate(names)
         ],
         "excluded": [], "methods": methods, "metrics": list(CARDS), "seeds": seeds, "shard": None, "merged": False,
