@@ -18,6 +18,9 @@ from hoibench.results.table_text import csv_table, escape_markdown, latex_table,
 from hoibench.store import atomic_write, write_bytes
 
 REGION_NAMES = {"full": "full frame", "fg": "foreground"}
+_NUMBERS = (
+    "value", "low", "high", "over_answered", "over_answered_low", "over_answered_high", "factor_to_truth", "distance_to_truth"
+)  # fmt: skip
 SUFFIXES = (".csv", ".json", ".parquet", ".md", ".tex")
 
 
@@ -93,8 +96,7 @@ def cells_table(board: Board) -> pd.DataFrame:
                 }
             )
     table = pd.DataFrame(lines)
-    numbers = ["value", "low", "high", "over_answered", "over_answered_low", "over_answered_high"]
-    return table.astype(dict.fromkeys([*numbers, "factor_to_truth", "distance_to_truth"], "float64"))
+    return table.astype({name: "float64" for name in table if name in _NUMBERS})
 
 
 def text_table(board: Board) -> pd.DataFrame:
@@ -116,10 +118,11 @@ def text_table(board: Board) -> pd.DataFrame:
 def caption(board: Board) -> str:
     """Return a sentence that says which results a table has: split, clips and their id, and the commit of the code."""
     one = len(board.clip_set_ids) == 1
+    warning = f" {board.warning[0].upper()}{board.warning[1:]}." if board.warning else ""
     return (
         f"{board.kind.capitalize()} results on {board.split} (split {board.split_id}): {board.extent}, "
         f"clip set{'' if one else 's'} {', '.join(board.clip_set_ids)}, commit {', '.join(commits(board)) or 'not known'}. "
-        "Brackets: 95 % intervals; * leads its class, = is not separated from the leader."
+        f"Brackets: 95 % intervals; * leads its class, = is not separated from the leader.{warning}"
     )
 
 
