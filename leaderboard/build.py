@@ -66,7 +66,7 @@ PAGES = (
         "clip.html",
         "Clips",
         ("player.css", "scene.css", "clip.css"),
-        ("statistics.js", "board_data.js", "player.js", *SCENE_SCRIPTS, "clip_numbers.js", "clip.js"),
+        ("statistics.js", "board_data.js", "player.js", *SCENE_SCRIPTS, "clip_numbers.js", "clip_table.js", "clip.js"),
     ),
     Page("paper.html", "Papers’ tables", ("board.css",), BOARD_SCRIPTS),
     Page("metrics.html", "Metrics"),

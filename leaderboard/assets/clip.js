@@ -3,18 +3,11 @@
 // #board=1&clip=ID&rows=KEY,KEY&frame=7.  Ids are only compared with those of the board, never put into a path or into HTML.
 (function () {
   const MAX_METHODS = 4;
-  const { standing, reasonOf, failuresOf, describePlace, worstPlaces, orderClips, formatNumber } = hoibench;
+  const { element, titleOf, failuresOf, describePlace, worstPlaces, orderClips, formatNumber } = hoibench;
   const page = document.querySelector("#clip"), form = page.querySelector("form.picker");
   const find = (selector) => page.querySelector(selector);
   const boards = new Map();
   let shown = null, turn = 0, writing = 0;
-
-  function element(tag, className, ...children) {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    made.append(...children);
-    return made;
-  }
 
   /* What to show, from the address; the first of everything for what the address does not say or says wrongly. */
   async function readState() {
@@ -65,7 +58,7 @@
       showFacts(state, media);
       showWorst(state);
       showMedia(state, media);
-      showTable(state);
+      hoibench.showNumbers(find("section.clip-numbers"), state);
     } catch (error) {
       page.hidden = false;
       find(".problem").textContent = error.message;
@@ -74,7 +67,6 @@
   }
 
   /* Picker */
-  const titleOf = (column) => column.title + (column.region === "fg" ? ", foreground" : "");
   const describeClip = (clip) => [clip.id, clip.triplet?.join(" "), clip.media ? "" : "no videos"].filter(Boolean).join(" · ");
 
   function showPicker({ number, board, clip, rows }) {
@@ -183,59 +175,6 @@
     player.show(media, all);
     player.seek(frame);
     scene.show(media, all);
-  }
-
-  /* All metrics */
-  function showTable({ board, clip, rows }) {
-    const all = [...rows, ...(board.truth < 0 ? [] : [board.truth])];
-    const worst = new Map(all.map((m) => [m, m === board.truth ? [] : worstPlaces(board, m, clip).map((each) => each.column)]));
-    const names = all.map((m) => heading("col", board.rows[m].role, board.rows[m].name));
-    const sections = new Map();
-    board.columns.forEach((column, n) => {
-      const cells = all.map((m) => {
-        const cell = valueCell(standing(column, board.data[n], m, clip), reasonOf(board.data[n], m, clip));
-        cell.className = board.rows[m].role + (worst.get(m).includes(column) ? " worst-place" : "");
-        cell.dataset.row = board.rows[m].name;
-        return cell;
-      });
-      const line = element("tr", column.ranked ? "row" : "row secondary", metricHead(column), ...cells);
-      if (!sections.has(column.group)) sections.set(column.group, element("tbody", "", sectionHead(column.group, all.length + 1)));
-      sections.get(column.group).append(line);
-    });
-    const table = find(".clip-numbers table"), head = element("tr", "metrics", heading("col", "name", "Metric"), ...names);
-    table.replaceChildren(table.caption, element("thead", "", head), ...sections.values());
-  }
-
-  function heading(scope, className, ...children) {
-    const made = element("th", className, ...children);
-    made.scope = scope;
-    return made;
-  }
-
-  function sectionHead(title, columns) {
-    const head = heading("rowgroup", "", element("span", "", title));
-    head.colSpan = columns;
-    return element("tr", "section", head);
-  }
-
-  function metricHead(column) {
-    const link = element("a", "", titleOf(column));
-    link.href = "metrics.html#card-" + column.card;
-    const arrow = { lower: "↓ ", higher: "↑ " }[column.direction] ?? "";
-    return heading("row", "name", column.card ? link : titleOf(column), column.primary ? " ★ " : " ", element("span", "unit", arrow + column.unit));
-  }
-
-  function valueCell(found, reason) {
-    const { column, value, failed, mean } = found, cell = element("td"), place = describePlace(found);
-    if (value === null) {
-      cell.append(element("span", failed ? "failed" : "none", failed ? "failed" : reason.split(":")[0] || "–"));
-      cell.title = reason;
-      return cell;
-    }
-    const context = ["mean " + formatNumber(mean, column.digits), place].filter(Boolean).join(" · ");
-    cell.append(element("span", "value", formatNumber(value, column.digits)), element("span", "extra", context));
-    if (failed) cell.append(element("span", "failed-clips", failed === 1 ? "1 failed seed" : failed + " failed seeds"));
-    return cell;
   }
 
   addEventListener("hashchange", update);

@@ -4,6 +4,8 @@
   const WORST = 3;
   const { mean } = hoibench.statistics;
 
+  const titleOf = (column) => column.title + (column.region === "fg" ? ", foreground" : "");
+
   /** Return a row's numbers in a column, those of the clips without a value left out. */
   const known = (numbers, row, clips) => [...numbers.subarray(row * clips, (row + 1) * clips)].filter((each) => !Number.isNaN(each));
 
@@ -80,5 +82,5 @@
     return [...keys.keys()].sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b] - keys[a]));
   }
 
-  Object.assign(hoibench, { standing, reasonOf, failuresOf, describePlace, worstPlaces, orderClips });
+  Object.assign(hoibench, { titleOf, standing, reasonOf, failuresOf, describePlace, worstPlaces, orderClips });
 })();

@@ -64,6 +64,14 @@ window.hoibench = (function () {
     return new Type(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
   }
 
+  /** Returns a new element with a class and children, which are elements or texts; a text never becomes HTML. */
+  function element(tag, className, ...children) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    made.append(...children);
+    return made;
+  }
+
   setUpTheme();
-  return { receive, load, decode };
+  return { receive, load, decode, element };
 })();
