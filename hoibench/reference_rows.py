@@ -25,9 +25,6 @@ FLOOR = (FROZEN, RANDOM)
 CEILING = tuple(name for name in REFERENCES if name not in FLOOR)
 """Reference rows that contain the true motion, exactly or with a known error."""
 
-DEGRADED = (*(name for name in CEILING if name != GROUND_TRUTH), RANDOM)
-"""Reference rows with a known, often large error; the leaderboard's bars are not scaled to them."""
-
 FROZEN_SELF = "frozen_self/"
 """Prefix of the ids of rows that repeat the first frame of a method's own prediction; the method's id follows."""
 

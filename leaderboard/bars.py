@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoibench.reference_rows import DEGRADED
+from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.board import Board
 from hoibench.results.cells import Cell
 
@@ -44,18 +44,17 @@ class Bar:
 
 
 def column_scale(board: Board, column: int) -> BarScale | None:
-    """Return the scale of a column's bars, see ``choose_bar_scale``; degraded copies of the truth count only if there is no other row."""
-    cells = [board.cells[m, column] for m in range(len(board.rows))]
-    in_scale = [cell for cell, row in zip(cells, board.rows, strict=True) if row.method.id not in DEGRADED]
-    return choose_bar_scale(in_scale or cells)
+    """Return the smallest scale that contains the means and intervals of the methods in a column and the means of the truth and of its first frame.
 
-
-def choose_bar_scale(cells: Sequence[Cell]) -> BarScale | None:
-    """Return the smallest scale that contains the mean and interval of every cell, or None if there is no value or all are equal."""
-    ends = [end for cell in cells for end in _ends(cell)]
-    if not ends or min(ends) == max(ends):
-        return None
-    return BarScale(min(ends), max(ends))
+    Without a method that has a value, or if all are equal, there is no scale.
+    """
+    rows = [(row, board.cells[m, column]) for m, row in enumerate(board.rows)]
+    methods = [end for row, cell in rows if row.role == "ranked" for end in _ends(cell)]
+    references = [
+        cell.value for row, cell in rows if row.method.id in (GROUND_TRUTH, FROZEN) and cell.value is not None
+    ]
+    ends = [*methods, *references] if methods else []
+    return BarScale(min(ends), max(ends)) if ends and min(ends) < max(ends) else None
 
 
 def draw_bar(cell: Cell, scale: BarScale | None) -> Bar | None:

@@ -138,20 +138,21 @@ def _single(board: Board, m: int) -> list[Sentence]:
     frozen = next((n for n, row in enumerate(board.rows) if row.method.id == FROZEN), None)
     if frozen is None:
         return []
-    columns_of: dict[str, list[int]] = {}
+    columns_of: dict[str, list[int]] = {verdict: [] for verdict in ("better than", "not separable from", "worse than")}
     for n in board.primary_columns:
         has_cost = board.scores[n].has_cost[[m, frozen]].all(axis=0)
         if board.cells[m, n].value is None or board.cells[frozen, n].grey or not has_cost.any():
             continue
         (test,) = compare_rows(board.scores[n], (m, frozen), board.cluster_labels)
         verdict = "better than" if test.difference < 0 else "worse than"
-        columns_of.setdefault(verdict if test.is_separated else "not separable from", []).append(n)
+        columns_of[verdict if test.is_separated else "not separable from"].append(n)
+    found = [(verdict, columns) for verdict, columns in columns_of.items() if columns]
     clauses = [
         (
             Phrase(f"{verdict} the first frame of the truth, repeated, in " if n == 0 else f"{verdict} it in "),
             *_columns(board, columns),
         )
-        for n, (verdict, columns) in enumerate(columns_of.items())
+        for n, (verdict, columns) in enumerate(found)
     ]
     return [(_method(board, m), Phrase(" is "), *_join_clauses(clauses), Phrase("."))] if clauses else []
 

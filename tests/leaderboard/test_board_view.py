@@ -9,7 +9,7 @@ import pytest
 
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
-from leaderboard.bars import choose_bar_scale, draw_bar
+from leaderboard.bars import BarScale, column_scale
 from leaderboard.board_view import build_board_view
 from leaderboard.build import build
 from leaderboard.run_view import build_run_view
@@ -160,15 +160,6 @@ def test_coverage_is_shown_unless_it_rounds_to_all(rows):
     assert not any("covers" in text for text in rows["Ground truth"]["rpe@1"].extras)
 
 
-def test_bars_have_the_scale_of_the_methods_and_of_the_true_motion_and_none(board, rows):
-    (n,) = [n for n, c in enumerate(board.columns) if (c.card.id, c.region) == ("rpe@1", "full")]
-    cells = {row.label: board.cells[m, n] for m, row in enumerate(board.rows)}
-    kept = [c for name, c in cells.items() if name != "Random" and not name.startswith("Truth") and c.value is not None]
-    for name, cell in cells.items():
-        is_method = name not in {method.name for method in fake_runs.REFERENCE_ROWS}
-        assert rows[name]["rpe@1"].bar == (draw_bar(cell, choose_bar_scale(kept)) if is_method else None)
-
-
 def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
     metrics = ("dynamic_degree/dis@1", "matching_pixels/sift-mnn@1")
     run = fake_runs.write_run(tmp_path / "run", clips=4, metrics=metrics)
@@ -187,17 +178,18 @@ def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
     assert re.search(r'<td class="ok grey" data-column="\d+" data-group="video-multi-view"', text)
 
 
-def test_bars_by_hand(board):
-    cell = replace(next(iter(board.cells.values())), value=3.0, interval=None)
-    scale = choose_bar_scale([cell, replace(cell, value=7.0)])
-    assert (scale.low, scale.high) == (3.0, 7.0)
-    at = {value: draw_bar(replace(cell, value=value), scale).mean for value in (3.0, 4.0, 7.0)}
-    assert at == {3.0: 4.0, 4.0: 21.0, 7.0: 72.0}
-    assert draw_bar(replace(cell, value=None), scale) is None
-    assert choose_bar_scale([cell, cell]) is None and choose_bar_scale([]) is None
-    wide = replace(cell, interval=replace(board.cells[0, 0].interval, low=2.0, high=5.0))
-    assert (choose_bar_scale([wide]).low, choose_bar_scale([wide]).high) == (2.0, 5.0)
-    assert (draw_bar(wide, choose_bar_scale([wide])).low, draw_bar(wide, choose_bar_scale([wide])).width) == (4.0, 68.0)
+def test_bars_span_the_methods_and_the_means_of_the_truth_and_its_first_frame(board, rows):
+    (n,) = [n for n, c in enumerate(board.columns) if (c.card.id, c.region) == ("rpe@1", "full")]
+    cells = {row.label: board.cells[m, n] for m, row in enumerate(board.rows)}
+    means = {name: cell.value for name, cell in cells.items()}
+    assert means["Random"] > means["Frozen first frame"] > max(means["Geo4D"], means["SyncMV4D"])
+    assert column_scale(board, n) == BarScale(means["Ground truth"], means["Frozen first frame"])
+    assert rows["Random"]["rpe@1"].bar is None and rows["DaS"]["rpe@1"].bar is None
+    interval, bar = cells["Geo4D"].interval, rows["Geo4D"]["rpe@1"].bar
+    for x, value in ((bar.low, interval.low), (bar.mean, cells["Geo4D"].value), (bar.high, interval.high)):
+        assert x == pytest.approx(4 + 68 * value / means["Frozen first frame"], abs=0.05)  # the truth's mean is 0
+    only_reference_rows = replace(board, rows=tuple(row for row in board.rows if row.role != "ranked"))
+    assert column_scale(only_reference_rows, n) is None
 
 
 def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
