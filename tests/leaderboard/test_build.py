@@ -37,7 +37,8 @@ def test_the_page_has_a_policy_and_stays_within_it(text):
     assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:", text)
     sources = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
     assert all(
-        source.startswith(("assets/", *PAGES, "https://arxiv.org/", "data:image/svg+xml,")) for source in sources
+        source.startswith(("assets/", "data/b", *PAGES, "https://arxiv.org/", "data:image/svg+xml,"))
+        for source in sources
     )
 
 
