@@ -8,7 +8,9 @@
     const shown = [...rows, ...(board.truth < 0 ? [] : [board.truth])];
     const worst = new Map(shown.map((m) => [m, m === board.truth ? [] : worstPlaces(board, m, clip).map((each) => each.column)]));
     const cellOf = (n, m) => {
-      const column = board.columns[n], data = board.data[n], cell = valueCell(standing(column, data, m, clip), reasonOf(data, m, clip));
+      const column = board.columns[n], data = board.data[n], found = standing(column, data, m, clip);
+      const place = board.rows[m].role === "ranked" ? describePlace(found) : "";
+      const cell = valueCell(found, place, reasonOf(data, m, clip));
       cell.className = board.rows[m].role + (worst.get(m).includes(column) ? " worst-place" : "");
       cell.dataset.row = board.rows[m].name;
       return cell;
@@ -28,13 +30,17 @@
     fill(others, found.filter((n) => !board.columns[n].ranked));
     details.hidden = !others.tBodies.length;
     note.hidden = !empty.length;
-    note.textContent = "Without a value here: " + empty.map((n) => titleOf(board.columns[n]) + reasonsOf(board.data[n], shown, clip)).join("; ") + ".";
+    note.textContent = "Without a value here: " + describeEmpty(board, empty, shown, clip) + ".";
   }
 
-  /** Return the status words of the rows in brackets, e.g. " (unavailable)"; empty if no row has one. */
-  function reasonsOf(data, rows, clip) {
-    const words = new Set(rows.map((m) => reasonOf(data, m, clip).split(":")[0]).filter(Boolean));
-    return words.size ? ` (${[...words].join(", ")})` : "";
+  /** Return the metrics of some columns without a value by the status of their rows: "unavailable: CLIP similarity, ...; missing: ...". */
+  function describeEmpty(board, columns, rows, clip) {
+    const titles = new Map();
+    for (const n of columns) {
+      const words = [...new Set(rows.map((m) => reasonOf(board.data[n], m, clip).split(":")[0]))].filter(Boolean).join(", ") || "missing";
+      titles.set(words, (titles.get(words) ?? new Set()).add(board.columns[n].title));
+    }
+    return [...titles].map(([words, found]) => `${words}: ${[...found].join(" · ")}`).join("; ");
   }
 
   function heading(scope, className, ...children) {
@@ -56,8 +62,8 @@
     return heading("row", "name", column.card ? link : titleOf(column), column.primary ? " ★ " : " ", element("span", "unit", arrow + column.unit));
   }
 
-  function valueCell(found, reason) {
-    const { column, value, failed, mean } = found, cell = element("td"), place = describePlace(found);
+  function valueCell({ column, value, failed, mean }, place, reason) {
+    const cell = element("td");
     if (value === null) {
       cell.append(element("span", failed ? "failed" : "none", failed ? "failed" : reason.split(":")[0] || "–"));
       cell.title = reason;
