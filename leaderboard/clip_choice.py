@@ -1,16 +1,14 @@
-"""The clips of a board whose videos the site shows: a typical one for the strip on the first page, the most notable ones, and a fixed sample."""
+"""The clips of a board whose videos the site shows: a typical one for the first page's strip, those that the first page links, and a fixed sample."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
 
 import numpy as np
 
 from hoibench.results.board import Board
-from hoibench.results.notable_clips import method_disagreements, worst_clips
+from hoibench.results.notable_clips import method_disagreements, worst_clip
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class TypicalClip:
 
     Attributes:
         clip, row, column: indices in the board.
-        is_leader: True if the row leads the column; else it is the board's first method with values.
+        is_leader: True if the row leads the column; else it has the lowest mean cost.
         answered: number of clips on which the row has a value.
     """
 
@@ -32,9 +30,8 @@ class TypicalClip:
 
 def main_column(board: Board) -> int | None:
     """Return the index of the column by which the site chooses clips and methods: the first primary one, else the first with a direction."""
-    columns = [n for n, column in enumerate(board.columns) if column.card.direction != "none"]
-    primary = [n for n in columns if board.columns[n].card.primary]
-    return next(iter(primary or columns), None)
+    others = (n for n, column in enumerate(board.columns) if column.card.direction != "none")
+    return next(iter(board.primary_columns), next(others, None))
 
 
 def rank_methods(board: Board, column: int) -> list[int]:
@@ -61,22 +58,19 @@ def typical_clip(board: Board) -> TypicalClip | None:
 def choose_clips(board: Board, count: int) -> tuple[int, ...]:
     """Return the indices of up to ``count`` clips whose videos the site shows, in the board's order.
 
-    The typical clip comes first, then up to half of them are those on which a method is worst, or methods differ most, in the primary columns; the
-    rest are drawn by a fixed shuffle, which does not depend on the other clips of the board.
+    The typical clip comes first, then those that ``highlights`` links; the rest are drawn by a fixed shuffle, which does not depend on the other
+    clips of the board, so that not only the worst are seen.
     """
-    if len(board.clips) <= count:
-        return tuple(range(len(board.clips)))
     typical = typical_clip(board)
     first = [typical.clip] if typical else []
-    notable = islice(_notable(board, count), count // 2)
     shuffled = sorted(range(len(board.clips)), key=lambda c: hashlib.sha256(board.clips[c].id.encode()).digest())
-    return tuple(sorted(list(dict.fromkeys([*first, *notable, *shuffled]))[:count]))
+    return tuple(sorted(list(dict.fromkeys([*first, *_notable(board), *shuffled]))[:count]))
 
 
-def _notable(board: Board, count: int) -> Iterator[int]:
-    """Yield the indices of distinct clips: the worst of each primary column, the most disputed of each, the second worst, and so on."""
+def _notable(board: Board) -> list[int]:
+    """Return the indices of the clips on which methods differ most in a primary column, and of each method's worst ones."""
     index = {clip.id: c for c, clip in enumerate(board.clips)}
-    columns = [n for n, column in enumerate(board.columns) if column.card.primary]
-    lists = [find(board, n, count) for find in (worst_clips, method_disagreements) for n in columns]
-    found = (index[clip.clip] for rank in zip_longest(*lists) for clip in rank if clip is not None)
-    yield from dict.fromkeys(found)
+    methods = [m for m, row in enumerate(board.rows) if row.role == "ranked"]
+    disputed = [clip for n in board.primary_columns for clip in method_disagreements(board, n, 1)]
+    worst = [worst_clip(board, n, m) for m in methods for n in board.primary_columns]
+    return [index[clip.clip] for clip in (*disputed, *worst) if clip is not None]

@@ -276,7 +276,14 @@
     }).observe(strip);
   }
 
+  // Sheets are loaded after the page is drawn, and only those of a strip that is nearly in sight.
   const whenIdle = window.requestIdleCallback || ((act) => setTimeout(act, 200));
-  for (const strip of document.querySelectorAll(".strip")) whenIdle(() => setUpStrip(strip));
+  for (const strip of document.querySelectorAll(".strip")) {
+    new IntersectionObserver(([entry], observer) => {
+      if (!entry.isIntersecting) return;
+      observer.disconnect();
+      whenIdle(() => setUpStrip(strip));
+    }, { rootMargin: "400px" }).observe(strip);
+  }
   Object.assign(hoibench, { Player, drawMark });
 })();

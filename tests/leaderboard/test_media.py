@@ -11,10 +11,10 @@ from PIL import Image
 
 from hoibench.predictions import write_prediction
 from hoibench.results.board import build_boards
-from hoibench.results.notable_clips import worst_clips
 from hoibench.results.run_folder import read_run
 from leaderboard.build import SiteOptions, build
 from leaderboard.clip_choice import choose_clips, typical_clip
+from leaderboard.highlights import highlights
 from leaderboard.media import (
     MARK_BLOCKS,
     MARK_HEIGHT,
@@ -181,12 +181,13 @@ def test_the_typical_clip_has_the_leaders_median_cost(board):
     assert (cost < cost[clip.clip]).sum() == 11 and (cost > cost[clip.clip]).sum() == 12
 
 
-def test_chosen_clips_have_the_typical_and_the_worst_ones_and_are_bounded(board):
-    assert choose_clips(board, 0) == () and choose_clips(board, 24) == tuple(range(24))
+def test_chosen_clips_have_those_that_the_first_page_links_and_are_bounded(board):
+    assert choose_clips(board, 0) == () and choose_clips(board, 24) == choose_clips(board, 99) == tuple(range(24))
     chosen = choose_clips(board, 6)
-    worst = worst_clips(board, 1, 1)[0].clip
     assert len(chosen) == 6 and list(chosen) == sorted(chosen)
-    assert {typical_clip(board).clip, [clip.id for clip in board.clips].index(worst)} < set(chosen)
+    found = highlights(board, 1)
+    linked = {link.clip for _, links in found.worst for link in links} | {link.clip for link in found.disputed}
+    assert linked <= {board.clips[c].id for c in chosen} and typical_clip(board).clip in chosen
     assert choose_clips(board, 1) == (typical_clip(board).clip,)
 
 
