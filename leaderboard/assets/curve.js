@@ -34,7 +34,9 @@
     describe() {
       const ranges = this.lines.map(({ name, values }) => {
         const known = values.filter((value) => value !== null);
-        return known.length ? name + " from " + Math.min(...known).toPrecision(3) + " to " + Math.max(...known).toPrecision(3) : name + " without values";
+        if (!known.length) return name + " without values";
+        const high = Math.max(...known), digits = Math.min(Math.max(2 - Math.floor(Math.log10(high || 1)), 0), 6);
+        return name + " from " + Math.min(...known).toFixed(digits) + " to " + high.toFixed(digits);
       });
       return this.title + ", a value a frame: " + ranges.join("; ");
     }
