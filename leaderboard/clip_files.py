@@ -7,6 +7,7 @@ from typing import Any
 
 from hoibench.clip import View
 from hoibench.results.board import Board
+from leaderboard.frame_curves import Curves, frame_curves
 from leaderboard.media import PredictionMedia
 from leaderboard.payloads import clip_id, row_keys
 from leaderboard.points import ClipScene, PredictionScene, collect_scene
@@ -28,22 +29,29 @@ def clip_payloads(
         board_name: the name of its data file, e.g. ``b1``.
         media: from ``collect_media``.
     """
+    curves = frame_curves(board, media)
     for c, name in clip_file_names(board_name, media).items():
         scene = collect_scene(board, c)
         yield from scene.payloads.items()
-        yield name, clip_payload(board, c, media, scene)
+        yield name, clip_payload(board, c, media, scene, curves)
 
 
 def clip_payload(
-    board: Board, c: int, media: Mapping[tuple[int, int], PredictionMedia], scene: ClipScene
+    board: Board,
+    c: int,
+    media: Mapping[tuple[int, int], PredictionMedia],
+    scene: ClipScene,
+    curves: Mapping[tuple[int, int], Curves],
 ) -> dict[str, Any]:
     """Return the data of clip ``c`` of a board: ``{id, prompt, triplet, frames, fps, size, truth, views: [...], rows: {KEY: {...}}}``.
 
     A clip that no run has stored has views without cameras, and the length and rate of its videos.
     """
     entry, clip = board.clips[c], scene.clip
-    rows = {key: (media[m, c], scene.rows.get(m)) for m, key in enumerate(row_keys(board)) if (m, c) in media}
-    videos = [found for found, _ in rows.values() if not found.problem]
+    rows = {
+        key: (media[m, c], scene.rows.get(m), curves[m, c]) for m, key in enumerate(row_keys(board)) if (m, c) in media
+    }
+    videos = [found for found, *_ in rows.values() if not found.problem]
     views = max((len(found.sheets) for found in videos), default=len(entry.camera_ids))
     return {
         "id": clip_id(entry),
@@ -72,9 +80,9 @@ def _view(view: View) -> dict[str, Any]:
     return {"id": sanitize(view.id, 40), "cluster": view.cluster} | facts
 
 
-def _row(media: PredictionMedia, scene: PredictionScene | None) -> dict[str, Any]:
+def _row(media: PredictionMedia, scene: PredictionScene | None, curves: Curves) -> dict[str, Any]:
     return {
         "seed": media.seed, "sheets": media.sheets, "tile": media.tile, "grid": media.grid, "frames": media.frames,
         "videos": media.videos, "problem": media.problem, "points": scene.points if scene else None,
-        "alignment": scene.alignment if scene else "", "curves": scene.curves if scene else {},
+        "alignment": scene.alignment if scene else "", "curves": (scene.curves if scene else {}) | curves,
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -74,22 +74,27 @@ def read_rows(path: Path) -> pd.DataFrame:
         FileNotFoundError: the file does not exist.
         ValueError: the file is not Parquet, its schema or columns are not those of this version, or a value is NaN; the message names the file.
     """
-    return _read(path, ())
+    return _read(path, None)
 
 
 def read_headlines(path: Path) -> pd.DataFrame:
     """Read the rows with the values of whole clips, without those of parts, views, pairs and frames; otherwise like ``read_rows``."""
-    return _read(path, ("part", "view", "pair", "frame"))
+    return _read(path, _all_null("part", "view", "pair", "frame"))
 
 
-def _read(path: Path, null_columns: tuple[str, ...]) -> pd.DataFrame:
+def read_frame_values(path: Path, clips: Collection[str]) -> pd.DataFrame:
+    """Read the rows with values of single frames of some clips (ids), without those of parts and of pairs of views; else like ``read_rows``."""
+    return _read(path, _all_null("part", "pair") & pc.field("frame").is_valid() & pc.field("clip").isin(list(clips)))
+
+
+def _read(path: Path, rows: pc.Expression | None) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist; an interrupted run writes it when its command is given again, `hoibench merge RUN` from its scores"
         )
     try:
         _check_schema(path, pq.read_schema(path))
-        table = pq.read_table(path, schema=SCHEMA, filters=_all_null(null_columns))
+        table = pq.read_table(path, schema=SCHEMA, filters=rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(
             f"{path} is not a valid Parquet file ({error}): `hoibench merge RUN` writes it again"
@@ -120,8 +125,8 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
             raise ValueError(f"{path}: column {field.name!r} is {found}, expected {field.type}")
 
 
-def _all_null(columns: tuple[str, ...]) -> pc.Expression | None:
-    return reduce(and_, (pc.field(column).is_null() for column in columns)) if columns else None
+def _all_null(*columns: str) -> pc.Expression:
+    return reduce(and_, (pc.field(column).is_null() for column in columns))
 
 
 def _sort_key(table: dict[str, Any]) -> tuple[tuple[bool, Any], ...]:

@@ -20,7 +20,7 @@
 
   /** One figure: the curves of a title. */
   class Figure {
-    /** lines: [{name, values, place}], place 0 to 3 is the method's colour; a value is null where there is none. */
+    /** lines: [{name, values, style}], style is the class of the line; a value is null where there is none. */
     constructor(title, lines, player) {
       Object.assign(this, { title, lines, player, frames: Math.max(...lines.map((line) => line.values.length)) });
       this.element = document.createElement("figure");
@@ -61,10 +61,10 @@
       }
       const label = (frame, anchor, text) => svg("text", { x: this.x(frame), y: HEIGHT - 5, "text-anchor": anchor }, text);
       parts.push(label(0, "start", "frame 0"), label(this.frames - 1, "end", String(this.frames - 1)));
-      for (const { values, place } of this.lines) {
+      for (const { values, style } of this.lines) {
         const at = (frame) => this.x(frame).toFixed(1) + " " + y(values[frame]).toFixed(1);
         const steps = values.map((value, n) => (value === null ? "" : (n && values[n - 1] !== null ? "L" : "M") + at(n)));
-        parts.push(svg("path", { class: "method-" + place, d: steps.join("") }));
+        parts.push(svg("path", { class: style, d: steps.join("") }));
       }
       this.cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM });
       this.svg.replaceChildren(...parts, this.cursor);
@@ -81,7 +81,7 @@
    * The curves of a clip, in an element.
    *
    *     const curves = new hoibench.Curves(root, player);
-   *     curves.show(clip, [{ key: "syncmv4d", name: "SyncMV4D" }, ...]);  // clip: the payload b1-clip-001; up to four methods
+   *     curves.show(clip, [{ key: "syncmv4d", name: "SyncMV4D" }, ...]);  // clip: the payload b1-clip-001; the truth and up to four methods
    */
   class Curves {
     constructor(root, player) {
@@ -92,12 +92,14 @@
 
     show(clip, rows) {
       const lines = new Map();
-      rows.forEach((row, place) => {
-        for (const [title, values] of Object.entries(clip.rows[row.key].curves ?? {})) {
+      let place = 0;
+      for (const row of rows) {
+        const style = row.key === "ground_truth" ? "truth" : "method-" + place++;
+        for (const [title, values] of Object.entries(clip.rows[row.key]?.curves ?? {})) {
           if (!lines.has(title)) lines.set(title, []);
-          lines.get(title).push({ name: row.name, values, place });
+          lines.get(title).push({ name: row.name, values, style });
         }
-      });
+      }
       this.figures = [...lines].map(([title, found]) => new Figure(title, found, this.player));
       this.root.replaceChildren(...this.figures.map((figure) => figure.element));
       this.figures.forEach((figure) => figure.resize());
