@@ -26,7 +26,7 @@ MISSING = 65535
 """Coordinate of a point without a prediction."""
 SCENE_SIZES = 5.0
 """Predicted points further from the truth than this many scene sizes are moved to that distance along each axis."""
-DISTANCE = "mean distance of the points to the truth, cm"
+DISTANCE = "Mean distance of the points to the truth, cm"
 """Title of the curve of ``distance_curve``."""
 
 
@@ -168,7 +168,7 @@ def distance_curve(motion: AlignedMotion) -> list[float | None]:
 
 
 def describe_alignment(motion: AlignedMotion) -> str:
-    """Return the pairing and alignment of a prediction in words, e.g. ``one scale 1.08 for all views; 97 % of the visible points``."""
+    """Return the pairing and alignment of a prediction in words, e.g. ``one scale 1.08 for all views; 97 % of the visible points predicted``."""
     alignment = motion.alignment
     scales = ", ".join(f"{scale:.3g}" for scale in alignment.scales)
     fitted = {
@@ -179,7 +179,7 @@ def describe_alignment(motion: AlignedMotion) -> str:
     }[alignment.kind]
     coverage = group_by_view(motion).coverage() or 0.0
     pairing = {"query": "", "anchor": "; nearest track in frame 0", "oracle-projection": "; read from point maps"}
-    return f"{fitted}{pairing[motion.pairing]}; {100 * coverage:.3g} % of the visible points"
+    return f"{fitted}{pairing[motion.pairing]}; {100 * coverage:.3g} % of the visible points predicted"
 
 
 def _read_stored_clip(board: Board, clip_id: str) -> Clip:

@@ -21,8 +21,8 @@
   /** One figure: the curves of a title. */
   class Figure {
     /** lines: [{name, values, style}], style is the class of the line; a value is null where there is none. */
-    constructor(title, lines, player) {
-      Object.assign(this, { title, lines, player, frames: Math.max(...lines.map((line) => line.values.length)) });
+    constructor(title, lines, frames, player) {
+      Object.assign(this, { title, lines, frames, player });
       this.element = document.createElement("figure");
       const caption = document.createElement("figcaption");
       caption.textContent = title;
@@ -63,7 +63,7 @@
       parts.push(label(0, "start", "frame 0"), label(this.frames - 1, "end", String(this.frames - 1)));
       for (const { values, style } of this.lines) {
         const at = (frame) => this.x(frame).toFixed(1) + " " + y(values[frame]).toFixed(1);
-        const steps = values.map((value, n) => (value === null ? "" : (n && values[n - 1] !== null ? "L" : "M") + at(n)));
+        const steps = values.slice(0, this.frames).map((value, n) => (value === null ? "" : (n && values[n - 1] !== null ? "L" : "M") + at(n)));
         parts.push(svg("path", { class: style, d: steps.join("") }));
       }
       this.cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM });
@@ -100,7 +100,7 @@
           lines.get(title).push({ name: row.name, values, style });
         }
       }
-      this.figures = [...lines].map(([title, found]) => new Figure(title, found, this.player));
+      this.figures = [...lines].map(([title, found]) => new Figure(title, found, clip.frames, this.player));
       this.root.replaceChildren(...this.figures.map((figure) => figure.element));
       this.figures.forEach((figure) => figure.resize());
     }

@@ -70,14 +70,14 @@
 
     /** Draws points [u, v, z, shape, colour], the farthest first; nearer ones are larger, if the depth of the middle is given. */
     points(list, middle) {
-      const { context, ratio } = this;
+      const { context, ratio } = this, size = ratio * Math.min(Math.max(context.canvas.width / ratio / 700, 0.6), 1);
       // Numbers sort faster than arrays: each is a depth in 10 micrometres, then the point's index.
       const order = Float64Array.from(list, ([, , z], n) => Math.round(z * 1e5) * 65536 + n).sort();
       for (let n = order.length - 1; n >= 0; n--) {
         const [u, v, z, shape, colour] = list[order[n] % 65536];
         const near = middle ? Math.min(Math.max(middle / z, 0.7), 1.6) : 1;
         context.fillStyle = colour;
-        drawMarker(context, shape, u, v, (shape < 0 ? 2.4 : 2.7) * near * ratio);
+        drawMarker(context, shape, u, v, (shape < 0 ? 2.4 : 2.7) * near * size);
       }
     }
 

@@ -57,7 +57,7 @@
       const mine = (this.last = {});
       this.clip = null;
       this.describeRows(clip, methods);
-      this.curves.show(clip, [...rows.filter((row) => row.key === TRUTH), ...methods]);
+      this.curves.show(clip, [...methods, ...rows.filter((row) => row.key === TRUTH)]);
       if (!clip.truth) return this.say(methods.length ? clip.rows[methods[0].key].alignment : "no points of this clip");
       this.say("loading");
       try {
