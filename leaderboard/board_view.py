@@ -62,7 +62,7 @@ class RowView:
         index: the row's index on the board.
         label: the method's name, or its key.
         name: the method's name, if the label is its key.
-        link: URL of its paper, or None.
+        link: URL of a method's paper, or None.
         families: (title, is_privileged) of each family; a privileged family gets videos of the clip as input.
         badges: short facts about the method, e.g. its pairing, or that its predictions are precomputed.
         seeds: the number of seeds as text, empty for a reference row.
@@ -269,8 +269,8 @@ def _row(board: Board, m: int, shared: str | None, cells: Sequence[CellView], no
     return RowView(
         index=m,
         label=sanitize(row.label, 60),
-        name=sanitize(method.name, 100) if is_key and method.name != row.label else "",
-        link=web_link(method.paper),
+        name=sanitize(method.name, 100) if is_key and row.role == "ranked" and method.name != row.label else "",
+        link=web_link(method.paper) if row.role == "ranked" else None,
         families=tuple((sanitize(FAMILY_TITLES.get(f, f), 12), f in PRIVILEGED) for f in method.families[:6]),
         badges=tuple(sanitize(text, 40) for text in badges[:8]),
         seeds="" if method.kind == "reference" else count(row.seeds, "seed"),

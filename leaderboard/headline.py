@@ -29,17 +29,16 @@ Sentence = tuple[Phrase, ...]
 def headline(board: Board) -> tuple[Sentence, ...]:
     """Return the sentences above a board: its extent, then the verdicts of its primary columns, and why methods are not ranked.
 
-    Without a test of two methods, they are described by their means alone; a single method is compared with the truth's first frame, repeated.
+    Without a test of two methods, they are described by their means alone.
     """
     methods = [m for m, row in enumerate(board.rows) if row.role == "ranked"]
     sentences = [_extent(board, methods)]
     if board.primary_columns and methods:
-        if len(methods) == 1:
-            sentences += _single(board, methods[0])
-        elif any(board.tests[n] for n in board.primary_columns):
+        if any(board.tests[n] for n in board.primary_columns):
             sentences += _verdicts(board)
-        else:
+        elif len(methods) > 1:
             sentences += _untested(board, methods)
+        sentences += _against_first_frame(board, methods)
         sentences += _unranked(board, methods)
     if board.is_demonstration:
         sentences.append(
@@ -133,28 +132,38 @@ def _untested(board: Board, methods: Sequence[int]) -> list[Sentence]:
     return [(Phrase("No test was made. By the means alone, "), *_join_clauses(clauses), Phrase("."))]
 
 
-def _single(board: Board, m: int) -> list[Sentence]:
-    """Return a sentence that compares the only method with the truth's first frame, repeated, in each primary column where that is not greyed."""
+def _against_first_frame(board: Board, methods: Sequence[int]) -> list[Sentence]:
+    """Return sentences that compare the method with the best mean of each primary column with the truth's first frame, repeated.
+
+    Of several methods, only one that is not better is named. A column in which the first frame is greyed is left out.
+    """
     frozen = next((n for n, row in enumerate(board.rows) if row.method.id == FROZEN), None)
-    if frozen is None:
-        return []
-    columns_of: dict[str, list[int]] = {verdict: [] for verdict in ("better than", "not separable from", "worse than")}
-    for n in board.primary_columns:
-        has_cost = board.scores[n].has_cost[[m, frozen]].all(axis=0)
-        if board.cells[m, n].value is None or board.cells[frozen, n].grey or not has_cost.any():
+    verdicts = ("better than", "not separable from", "worse than")
+    columns_of: dict[int, dict[str, list[int]]] = {}
+    for n in board.primary_columns if frozen is not None else ():
+        costs = {
+            m: cost for m in methods if not board.cells[m, n].grey and (cost := board.cells[m, n].order) is not None
+        }
+        if not costs or frozen is None or board.cells[frozen, n].grey or board.cells[frozen, n].value is None:
             continue
-        (test,) = compare_rows(board.scores[n], (m, frozen), board.cluster_labels)
-        verdict = "better than" if test.difference < 0 else "worse than"
-        columns_of[verdict if test.is_separated else "not separable from"].append(n)
-    found = [(verdict, columns) for verdict, columns in columns_of.items() if columns]
-    clauses = [
-        (
-            Phrase(f"{verdict} the first frame of the truth, repeated, in " if n == 0 else f"{verdict} it in "),
-            *_columns(board, columns),
-        )
-        for n, (verdict, columns) in enumerate(found)
-    ]
-    return [(_method(board, m), Phrase(" is "), *_join_clauses(clauses), Phrase("."))] if clauses else []
+        best = min(costs, key=costs.__getitem__)
+        (test,) = compare_rows(board.scores[n], (best, frozen), board.cluster_labels)
+        verdict = verdicts[1] if not test.is_separated else verdicts[0] if test.difference < 0 else verdicts[2]
+        if len(methods) == 1 or verdict != verdicts[0]:
+            columns_of.setdefault(best, {}).setdefault(verdict, []).append(n)
+    start = [] if len(methods) == 1 else [Phrase("Even ")]
+    sentences = []
+    for m, found in columns_of.items():
+        clauses = [
+            (
+                Phrase(f"{verdict} "),
+                Phrase("it in " if place else "the first frame of the truth, repeated, in "),
+                *_columns(board, found[verdict]),
+            )
+            for place, verdict in enumerate(verdict for verdict in verdicts if verdict in found)
+        ]
+        sentences.append((*start, _method(board, m), Phrase(" is "), *_join_clauses(clauses), Phrase(".")))
+    return sentences
 
 
 def _unranked(board: Board, methods: Sequence[int]) -> list[Sentence]:
