@@ -111,9 +111,9 @@ def write_clip(folder: Path, clip: Clip) -> None:
     remove_temporary_files(folder)
     (folder / CLIP_FILE).unlink(missing_ok=True)
     record = ClipRecord(
-        fps=clip.fps,
-        frames=clip.frames,
-        size=clip.size,
+        fps=float(clip.fps),
+        frames=int(clip.frames),
+        size=_to_size(clip.size),
         prompt=clip.prompt,
         triplet=clip.triplet,
         truth=clip.truth,
@@ -136,7 +136,15 @@ def _view_record(view: View) -> ClipViewRecord:
     camera = view.camera
     if camera is None:
         return ClipViewRecord(id=view.id, cluster=view.cluster)
-    return ClipViewRecord(id=view.id, cluster=view.cluster, K=camera.K, R=camera.R, t=camera.t, size=camera.size)
+    return ClipViewRecord(
+        id=view.id, cluster=view.cluster, K=camera.K, R=camera.R, t=camera.t, size=_to_size(camera.size)
+    )
+
+
+def _to_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return a size, which may have NumPy's integers, as plain ones, which JSON can have."""
+    height, width = size
+    return int(height), int(width)
 
 
 def read_clip(folder: Path) -> Clip:

@@ -98,11 +98,12 @@ def collect_scene(board: Board, c: int) -> ClipScene:
     try:
         clip = _read_stored_clip(board, board.clips[c].id)
         truth = build_true_tracks(clip)
+        chosen = choose_points(truth)
+        shown = true_points(truth, chosen)
     except (OSError, ValueError, NoValue) as error:
         return ClipScene(clip, None, {m: _without_points(error) for m in rows}, {})
-    chosen = choose_points(truth)
     payloads: dict[str, dict[str, Any]] = {}
-    true_file = _add_payload(payloads, true_points(truth, chosen))
+    true_file = _add_payload(payloads, shown)
     memo: dict[Hashable, Any] = {}
     scenes = {}
     for m, row in rows.items():
@@ -137,7 +138,11 @@ def choose_points(truth: TrueTracks) -> Array:
 
 
 def true_points(truth: TrueTracks, chosen: Array) -> ScenePoints:
-    """Return the true points with some indices, where they were recorded."""
+    """Return the true points with some indices, where they were recorded.
+
+    Raises:
+        Undefined: all true points coincide.
+    """
     return _quantize(truth.world[None, :, chosen], truth.recorded[None, :, chosen], truth, chosen)
 
 

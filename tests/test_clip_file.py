@@ -44,6 +44,25 @@ def test_a_clip_round_trips(clip, folder):
     assert [(view.id, view.cluster) for view in back.views] == [(view.id, view.cluster) for view in clip.views]
 
 
+def test_numpy_s_numbers_are_written(tmp_path, clip):
+    """A data set may give its sizes as NumPy's integers."""
+    size = tuple(np.array(clip.size))
+    views = tuple(
+        replace(view, camera=replace(view.camera, size=tuple(np.array(view.camera.size)))) for view in clip.views
+    )
+    write_clip(
+        tmp_path / "c",
+        replace(clip, size=size, frames=np.int64(clip.frames), fps=np.float32(clip.fps), views=views, load_video=None),
+    )
+    back = read_clip(tmp_path / "c")
+    assert (back.size, back.frames, back.fps, back.cameras[0].size) == (
+        clip.size,
+        clip.frames,
+        clip.fps,
+        clip.cameras[0].size,
+    )
+
+
 def test_texts_and_masks_round_trip(tmp_path, clip):
     masks = np.zeros((len(clip.views), clip.frames, *clip.size), bool)
     masks[0, 1, 2, 3] = True

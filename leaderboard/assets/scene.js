@@ -68,12 +68,14 @@
         this.truth = { ...truth, name: "the truth", shape: -1 };
         this.clouds = clouds.map((cloud, n) => ({ ...cloud, name: shown[n].name, shape: methods.indexOf(shown[n]) }));
         this.fillForm(clip);
-        this.orbit = new Orbit(this.somePoints(), clip.views);
         this.clip = clip;
       } catch (error) {
         return mine === this.last ? this.say("no points: " + error.message) : undefined;
       }
       this.say("");
+      if (this.id === clip.id) return this.choose(); // other methods of the same clip: the view stays
+      this.id = clip.id;
+      this.orbit = new Orbit(this.somePoints(), clip.views);
       return this.choose("look");
     }
 

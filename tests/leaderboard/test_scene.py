@@ -119,6 +119,18 @@ def test_the_keyboard_turns_zooms_and_looks_from_cameras(page):
     assert page.evaluate("scene.view") is None
 
 
+def test_the_view_stays_when_other_methods_are_chosen(page):
+    page.locator(".scene canvas").focus()
+    for key in ("ArrowRight", "ArrowDown", "-"):
+        page.keyboard.press(key)
+    view = "[scene.orbit.azimuth, scene.orbit.elevation, scene.orbit.distance]"
+    before = page.evaluate(view)
+    page.locator("[name=row]:checked").last.uncheck()
+    expect(page.locator(".alignments li")).to_have_count(3)
+    page.locator(".picture[data-state=ready]").wait_for()
+    assert page.evaluate(view) == before
+
+
 def test_the_orbit_stands_where_a_camera_stood_and_keeps_up_upright(page):
     """From the place of each view, the points appear as its own camera sees them, but for zoom and centring."""
     found = page.evaluate(
