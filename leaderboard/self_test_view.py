@@ -42,7 +42,7 @@ class SelfTestRow:
     """One metric in one region.
 
     Attributes:
-        title, id, unit, direction: those of the metric's card; ``direction`` is the card's, e.g. ``lower``.
+        title, id, unit: those of the metric's card; the unit is empty for a number without one.
         card: number of the metric's card on the page.
         region: ``full`` or ``fg``.
         is_ranked: true if methods are ranked by the metric.
@@ -53,7 +53,6 @@ class SelfTestRow:
     title: str
     id: str
     unit: str
-    direction: str
     card: int
     region: str
     is_ranked: bool
@@ -115,8 +114,7 @@ def _row(card: Card, number: int, region: str, found: RegionOutcomes, record: Se
     return SelfTestRow(
         title=sanitize(card.title, 60),
         id=sanitize(card.id, 80),
-        unit=sanitize(card.unit, 20),
-        direction=card.direction,
+        unit="" if card.unit == "1" else sanitize(card.unit, 20),
         card=number,
         region=region,
         is_ranked=card.is_ranked,
