@@ -74,7 +74,14 @@ def build_run_view(run: Run) -> RunView:
         kind=record.kind,
         status=sanitize(record.exit.status, 40).replace("_", " "),
         sections=tuple(
-            (title, tuple((sanitize(name, 60), sanitize(_yes_or_no(value), 200)) for name, value in pairs[:_MAX_PAIRS]))
+            (
+                title,
+                tuple(
+                    (sanitize(name, 60), sanitize(_yes_or_no(value), 200))
+                    for name, value in pairs[:_MAX_PAIRS]
+                    if value is not None
+                ),
+            )
             for title, pairs in sections.items()
         ),
         command=sanitize(record.provenance.get("command", ""), 2000),
