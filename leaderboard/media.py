@@ -28,12 +28,15 @@ from hoibench.results.board import Board
 from hoibench.results.board_rows import BoardRow
 from hoibench.store import atomic_write, sha256_file, write_bytes
 from hoibench.video import decode_crop, probe
-from leaderboard.text import sanitize
+from leaderboard.text import error_text, sanitize
 
 MEDIA_VERSION = 1
 """Version of the sheets' format; part of each file's name, so that an older sheet is never taken for a new one."""
 MAX_TILE_WIDTH = 320
+MAX_TILE_HEIGHT = 640
 MIN_TILE_WIDTH = 32
+MAX_FRAMES = 256
+"""Frames of a video that a sheet has: as many as marks can tell."""
 MARK_HEIGHT = 8
 MARK_BLOCKS = 16
 QUALITY = 60
@@ -84,7 +87,7 @@ def collect_media(
         on_progress: called with the numbers of finished and of all predictions.
 
     Returns:
-        The media by (row index, clip index).  A missing or damaged prediction has a ``problem``; it never raises.
+        The media by (row index, clip index); a missing or damaged prediction has a ``problem``.
 
     Raises:
         OSError: a file cannot be written, e.g. because the disk is full.
@@ -96,8 +99,9 @@ def collect_media(
         for m, c in places:
             media[m, c] = _find_media(board, m, c, out, copy_videos, pool, making)
         for n, place in enumerate(places, start=1):
-            problems = (_problem(making[name]) for name in media[place].sheets if name in making)
-            if problem := next(filter(None, problems), None):
+            errors = (_error(making[name]) for name in media[place].sheets if name in making)
+            if error := next(filter(None, errors), None):
+                problem = _as_problem(board.rows[place[0]], error)
                 media[place] = PredictionMedia(seed=media[place].seed, problem=problem)
             if on_progress is not None:
                 on_progress(n, len(places))
@@ -160,13 +164,13 @@ def frame_mark(frame: int, view: int) -> Array:
 
 
 def tile_size(height: int, width: int) -> tuple[int, int]:
-    """Return the size (h, w) of a tile for frames of a video, both even: at most 320 pixels wide, and wide enough for its mark.
+    """Return the size (h, w) of a tile for frames of a video, both even: at most 320 wide and 640 high, and wide enough for its mark.
 
     >>> tile_size(128, 192), tile_size(720, 1280)
     ((128, 192), (180, 320))
     """
     w = 2 * (min(max(width, MIN_TILE_WIDTH), MAX_TILE_WIDTH) // 2)
-    return max(2, 2 * round(height * w / width / 2)), w
+    return min(max(2, 2 * round(height * w / width / 2)), MAX_TILE_HEIGHT), w
 
 
 def _find_media(
@@ -192,7 +196,7 @@ def _find_media(
         if len(sizes) > 1:
             return PredictionMedia(seed=seed, problem="no video: its views differ in length or size")
         found, height, width = sizes.pop()
-        frames = min(found, clip.valid_frames or found)
+        frames = min(found, clip.valid_frames or found, MAX_FRAMES)
         size = tile_size(height, width)
         sheets, links = [], []
         for view, path in enumerate(videos):
@@ -213,7 +217,7 @@ def _find_media(
             elif out.resolve().is_relative_to(row.run.folder.resolve()):
                 links.append(quote(Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()))
     except (FileNotFoundError, ValueError) as error:  # VideoError is a ValueError
-        return PredictionMedia(seed=seed, problem=_as_problem(error))
+        return PredictionMedia(seed=seed, problem=_as_problem(row, error))
     return PredictionMedia(seed, frames, infos[0].fps, size, sheet_grid(frames), tuple(sheets), tuple(links))
 
 
@@ -265,14 +269,14 @@ def _image_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _problem(made: Future[None]) -> str | None:
-    """Wait for a sheet, and return why it could not be made, or None."""
+def _error(made: Future[None]) -> Exception | None:
+    """Wait for a sheet, and return the error of its video, or None."""
     try:
         made.result()
     except (FileNotFoundError, ValueError) as error:
-        return _as_problem(error)
+        return error
     return None
 
 
-def _as_problem(error: Exception) -> str:
-    return f"no video: {sanitize(error, 300)}"
+def _as_problem(row: BoardRow, error: Exception) -> str:
+    return f"no video: {error_text(error, row.run.folder)}"

@@ -15,10 +15,11 @@ from hoibench.metrics.measurement import NoValue
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks, cameras_to_world
 from hoibench.reference_rows import GROUND_TRUTH
 from hoibench.results.board import Board
+from hoibench.results.board_rows import BoardRow
 from hoibench.store import sha256_json
 from leaderboard.media import first_prediction, has_media
 from leaderboard.payloads import pack
-from leaderboard.text import sanitize
+from leaderboard.text import error_text
 
 MAX_POINTS = 400
 """Points of a clip that the site shows."""
@@ -101,7 +102,7 @@ def collect_scene(board: Board, c: int) -> ClipScene:
         chosen = choose_points(truth)
         shown = true_points(truth, chosen)
     except (OSError, ValueError, NoValue) as error:
-        return ClipScene(clip, None, {m: _without_points(error) for m in rows}, {})
+        return ClipScene(clip, None, {m: _without_points(row, error) for m, row in rows.items()}, {})
     payloads: dict[str, dict[str, Any]] = {}
     true_file = _add_payload(payloads, shown)
     memo: dict[Hashable, Any] = {}
@@ -116,7 +117,7 @@ def collect_scene(board: Board, c: int) -> ClipScene:
                 raise FileNotFoundError("there is no complete prediction of this clip")
             motion = align_stored_prediction(folder, clip, cast(Pairing | None, row.method.pairing), memo)
         except (OSError, ValueError, NoValue) as error:
-            scenes[m] = _without_points(error)
+            scenes[m] = _without_points(row, error)
             continue
         file = _add_payload(payloads, predicted_points(motion, chosen))
         scenes[m] = PredictionScene(file, describe_alignment(motion), {DISTANCE: distance_curve(motion)})
@@ -197,5 +198,5 @@ def _read_stored_clip(board: Board, clip_id: str) -> Clip:
     raise FileNotFoundError("the run does not store its clips: `hoibench score RUN` adds them")
 
 
-def _without_points(error: Exception) -> PredictionScene:
-    return PredictionScene(None, f"no points: {sanitize(error, 300)}")
+def _without_points(row: BoardRow, error: Exception) -> PredictionScene:
+    return PredictionScene(None, f"no points: {error_text(error, row.run.folder)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -18,6 +20,14 @@ def sanitize(text: object, limit: int) -> str:
     )
     clean = " ".join(clean.split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def error_text(error: Exception, folder: Path) -> str:
+    """Return the message of an error for the page, where files in ``folder`` are named without it."""
+    text = str(error)
+    for path in (folder.resolve(), folder):
+        text = text.replace(f"{path}{os.sep}", "")
+    return sanitize(text, 300)
 
 
 def web_link(url: object, limit: int = 300) -> str | None:

@@ -223,7 +223,7 @@
 
   function panelSource(clip, row, view) {
     const media = mediaOf(clip, row), label = row.name + ", view " + clip.views[view].id;
-    const problem = media ? media.problem || (media.sheets[view] ? null : "no video of this view") : "no video";
+    const problem = media ? media.problem || (media.sheets[view] ? null : "no video of this view") : "no video: the site has those of methods and of the truth";
     return problem ? { label, problem } : { label, sheet: media.sheets[view], tile: media.tile, grid: media.grid, frames: media.frames };
   }
 

@@ -82,7 +82,10 @@ def test_marks_of_frames_and_views_differ_and_no_plain_colour_is_a_mark():
     assert (0,) * MARK_BLOCKS not in marks and (1,) * MARK_BLOCKS not in marks
 
 
-@pytest.mark.parametrize(("size", "tile"), [((480, 720), (214, 320)), ((2160, 4096), (168, 320)), ((15, 17), (28, 32))])
+@pytest.mark.parametrize(
+    ("size", "tile"),
+    [((480, 720), (214, 320)), ((2160, 4096), (168, 320)), ((15, 17), (28, 32)), ((16000, 2), (640, 32))],
+)
 def test_tiles_are_even_and_keep_the_shape(size, tile):
     assert tile_size(*size) == tile
 
@@ -133,7 +136,8 @@ def test_missing_and_damaged_predictions_are_problems_in_words(made, tmp_path):
     assert problems["ground_truth"] is None
     assert problems["svimo"] == "no video: run has no complete prediction of this clip"
     assert problems["syncmv4d"] == problems["svimo"], "a folder outside of the run is not read"
-    assert problems["wan2.2"].startswith("no video: ") and "view-1.mp4 cannot be read as a video" in problems["wan2.2"]
+    named = f"predictions/wan2.2/seed-0/{fake_site.CLIPS[0]}/view-1.mp4"
+    assert problems["wan2.2"].startswith(f"no video: {named} cannot be read as a video")
     assert all(media.problem is None for (_, c), media in found.items() if c == 1)
 
 
