@@ -6,14 +6,18 @@
   /** Load a column of one seed, or of all seeds (null).  Arrays have row m and clip c at place m * clips + c, and NaN where there is no value. */
   async function loadColumn(column, seed = null) {
     const data = await load(seed === null ? column.file : `${column.file}-s${seed}`);
+    return (data.decoded ??= decodeColumn(data));
+  }
+
+  function decodeColumn(data) {
     const value = decode(data.value, Float64Array);
-    const ownValue = data.own_value ? decode(data.own_value, Float64Array) : value;
     const signed = data.cost_sign ? value.map((each) => data.cost_sign * each) : null;
     return {
-      value, ownValue, cost: data.cost ? decode(data.cost, Float64Array) : signed,
-      failed: decode(data.failed, Uint8Array), capped: data.capped, withheld: data.withheld,
-      texts: data.texts ?? [], reasons: data.reasons ?? [],
-      clips: value.length / data.capped.length,
+      value,
+      ownValue: data.own_value ? decode(data.own_value, Float64Array) : value,
+      cost: data.cost ? decode(data.cost, Float64Array) : signed,
+      failed: decode(data.failed, Uint8Array),
+      capped: data.capped, withheld: data.withheld, clips: value.length / data.capped.length,
     };
   }
 

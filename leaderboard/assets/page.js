@@ -61,7 +61,9 @@ window.hoibench = (function () {
 
   /** Returns the numbers of a base64 text as a typed array: decode("AAA=", Uint8Array). */
   function decode(text, Type) {
-    return new Type(Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)).buffer);
+    const binary = atob(text), bytes = new Uint8Array(binary.length);
+    for (let n = 0; n < bytes.length; n++) bytes[n] = binary.charCodeAt(n);
+    return new Type(bytes.buffer);
   }
 
   /** Returns a new element with a class and children, which are elements or texts; a text never becomes HTML. */
