@@ -98,6 +98,9 @@
         ...methods.map((row, n) => item("method-" + n, GLYPHS[n], row.name, ": " + clip.rows[row.key].alignment)),
         ...(clip.truth ? [item("truth", GHOST, "Truth", "")] : []),
       );
+      const line = this.root.querySelector(".export"); // an id that a shell could take for something else is not put into a command
+      line.hidden = !clip.truth || !/^[\w.-]+$/.test(clip.id);
+      line.querySelector("code").textContent = "hoibench export RUN --clip " + clip.id + " --out clip.rrd";
       this.root.querySelector(".part-colours").replaceChildren(...swatches("part", PARTS));
       this.root.querySelector(".error-colours").replaceChildren(...swatches("error", DISTANCES));
       this.readColours();

@@ -50,6 +50,9 @@ def test_one_scrubber_moves_the_videos_and_the_points_to_the_same_frame(page, sc
         assert mark(page) == (frame, AROUND)
     choose(page, "look", "1")
     assert mark(page) == (fake_site.FRAMES - 1, 1)
+    assert (
+        page.locator(".export").inner_text().endswith(f"hoibench export RUN --clip {fake_site.CLIPS[0]} --out clip.rrd")
+    )
     label = page.locator(".scene canvas").get_attribute("aria-label")
     assert label.startswith("Points of ") and label.endswith(", the truth from camera cam-1, frame 11 of 12")
     screenshot(page, "scene")
@@ -164,5 +167,6 @@ def test_a_clip_without_points_says_why(page):
     )
     words = page.locator(".picture p")
     assert words.inner_text() == "no points: <b>lost</b>"
+    assert page.locator(".export").is_hidden()
     assert words.is_visible() and page.locator(".scene canvas").is_hidden()
     assert page.locator(".scene b").count() == 0
