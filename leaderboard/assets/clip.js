@@ -81,8 +81,13 @@
     }
     orderBox.options[2].disabled = rows.length < 2;
     columnBox.parentElement.hidden = orderBox.value === "id";
-    const places = orderClips(board.data[columnBox.value] ?? { clips: board.clips.length }, orderBox.value, rows);
-    clipBox.replaceChildren(...places.map((c) => new Option(describeClip(board.clips[c]), c)));
+    const data = board.data[columnBox.value] ?? { clips: board.clips.length };
+    const compared = { id: [], worst: rows.slice(0, 1), difference: rows.slice(0, 2) }[orderBox.value];
+    const valueOf = (m, c) => withUnit(data.value[m * data.clips + c], board.columns[columnBox.value]);
+    clipBox.replaceChildren(...orderClips(data, orderBox.value, rows).map((c) => {
+      const values = compared.map((m) => valueOf(m, c)).join(" and ");
+      return new Option(describeClip(board.clips[c]) + (values && " · " + values), c);
+    }));
     clipBox.value = clip;
     for (const box of form.querySelectorAll("[name=row]")) {
       box.checked = rows.includes(Number(box.value));
@@ -142,6 +147,7 @@
   const UNNAMED_UNITS = ["", "1", "0..1", "count"];
 
   function withUnit(value, { digits, unit }) {
+    if (Number.isNaN(value)) return "–";
     return formatNumber(value, digits) + (UNNAMED_UNITS.includes(unit) ? "" : " " + unit);
   }
 

@@ -85,6 +85,12 @@ def test_clips_are_ordered_by_the_worst_and_by_the_largest_difference(open_clip,
         page.locator("select[name=order]").select_option(order)
         shown = page.locator("select[name=clip] option").evaluate_all("all => all.map(o => Number(o.value))")
         assert shown == clips.tolist(), order
+    page.locator("select[name=order]").select_option("difference")
+    values = (
+        format_number(board.scores[n].value[m, expected["difference"][0]], column_decimals(board, n))
+        for m in (first, second)
+    )
+    assert page.locator("select[name=clip] option").first.inner_text().endswith(" % and ".join(values) + " %")
     page.locator("select[name=order]").select_option("worst")
     page.locator("select[name=clip]").select_option(str(expected["worst"][0]))
     worst = page.locator(".worst li", has_text=board.rows[first].label)
