@@ -44,7 +44,7 @@ class CellView:
         mark: ``leader`` for the best method of its class, ``tied`` for one that is not significantly worse, or empty.
         is_grey: true if the value says little.
         extras: lines under the value, e.g. the mean over answered clips.
-        notes: numbers of the cell's notes under the table.
+        notes: numbers of the cell's notes under the table; a greyed value of a reference row has its reason in ``details`` only.
         bar: the bar of mean and interval of a method, or None.
         details: (name, text) of the numbers behind the value, see ``cell_details``; empty without a value.
         command: the command that prints these numbers.
@@ -83,13 +83,14 @@ def build_cell_view(
     """
     cell, row, column = board.cells[m, n], board.rows[m], board.columns[n]
     status, interval, standing = sanitize(cell.status, 20), cell.value_interval, cell.standing
-    note_texts = []
+    note_texts, details = [], list(cell_details(cell, column))
     if cell.value is None:
         note_texts.append(f"{cell.status.replace('_', ' ').capitalize()}: {cell.reason}")
     elif standing.unranked and standing.unranked not in (*implied, cell.grey):
         note_texts.append(f"Not ranked: {standing.unranked}.")
     if cell.grey:
-        note_texts.append(f"Greyed: {cell.grey}.")
+        details.append(("greyed", cell.grey))
+        note_texts += [f"Greyed: {cell.grey}."] if row.role == "ranked" else []
     return CellView(
         text=STATUS_WORDS.get(cell.status, status) if cell.value is None else format_number(cell.value, decimals),
         status=status,
@@ -102,7 +103,7 @@ def build_cell_view(
         extras=_extras(cell, decimals),
         notes=tuple(notes.add(text) for text in note_texts),
         bar=draw_bar(cell, scale) if row.role == "ranked" else None,
-        details=tuple((name, sanitize(text, 200)) for name, text in cell_details(cell, column)),
+        details=tuple((name, sanitize(text, 200)) for name, text in details),
         command=sanitize(show_command(board, row, column), 600),
         order=cell.order,
     )

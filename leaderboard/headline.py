@@ -56,6 +56,12 @@ def headline_text(sentence: Sentence) -> str:
     return "".join(phrase.text for phrase in sentence)
 
 
+def column_title(board: Board, n: int) -> str:
+    """Return the title of a column, with its region if that is not the board's first."""
+    column = board.columns[n]
+    return sanitize(column.card.title, 60) + ("" if column.region == board.regions[0] else ", foreground")
+
+
 def _extent(board: Board, methods: Sequence[int]) -> Sentence:
     data = "generated scenes" if board.kind == "synthetic" else sanitize(board.dataset, 60)
     return (Phrase(f"{board.extent} of {data}; {count(len(methods), 'method')}."),)
@@ -198,7 +204,7 @@ def _method(board: Board, m: int) -> Phrase:
 
 
 def _columns(board: Board, columns: Sequence[int]) -> list[Phrase]:
-    return _join([Phrase(sanitize(board.columns[n].card.title, 60), "column") for n in columns])
+    return _join([Phrase(column_title(board, n), "column") for n in columns])
 
 
 def _join(phrases: Sequence[Phrase]) -> list[Phrase]:

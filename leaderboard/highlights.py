@@ -11,6 +11,7 @@ from hoibench.results.board import Board
 from hoibench.results.cell_text import column_decimals, format_number
 from hoibench.results.notable_clips import NotableClip, method_disagreements, worst_clip
 from hoibench.results.significance import PairedTest
+from leaderboard.headline import column_title
 from leaderboard.payloads import clip_id, row_keys
 from leaderboard.text import sanitize
 
@@ -61,7 +62,7 @@ def highlights(board: Board, number: int) -> Highlights | None:
     if not columns or not methods:
         return None
     return Highlights(
-        columns=tuple(sanitize(board.columns[n].card.title, 60) for n in columns),
+        columns=tuple(column_title(board, n) for n in columns),
         worst=tuple((_label(board, m), tuple(_worst(board, number, n, m) for n in columns)) for m in methods),
         disputed=tuple(_disputed(board, number, n) for n in columns),
         pairs=_pairs(board, columns),

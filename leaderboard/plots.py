@@ -11,6 +11,7 @@ from hoibench.results.board import Board
 from hoibench.results.cell_text import column_decimals, failure_text, format_number
 from hoibench.results.cells import Cell
 from leaderboard.bars import BarScale, column_scale
+from leaderboard.headline import column_title
 from leaderboard.text import sanitize
 
 MAX_ROWS = 16
@@ -85,7 +86,7 @@ def _draw(board: Board, n: int, scale: BarScale, methods: list[int]) -> Plot:
         return None if value is None else _place(scale, value)
 
     return Plot(
-        title=sanitize(card.title, 60),
+        title=column_title(board, n),
         unit=sanitize(card.unit, 20),
         direction=DIRECTIONS[card.direction],
         ticks=tuple((_place(scale, value), text) for value, text in axis_ticks(scale.low, scale.high)),

@@ -173,8 +173,10 @@ def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
         False,
         False,
     ]
-    notes = [table.notes[n - 1] for n in cells["Frozen first frame"].notes]
-    assert any(re.match(r"Greyed: Dyn\. Deg\. \(DIS\) is 0, the truth's ", note) for note in notes)
+    (note,) = [table.notes[n - 1] for n in cells["WAN2.2"].notes]
+    assert re.match(r"Greyed: Dyn\. Deg\. \(DIS\) is 0\.3\d+, the truth's ", note)
+    frozen = cells["Frozen first frame"]
+    assert frozen.notes == () and dict(frozen.details)["greyed"].startswith("Dyn. Deg. (DIS) is 0, the truth's ")
     assert re.search(r'<td class="ok grey" data-column="\d+" data-group="video-multi-view"', text)
 
 

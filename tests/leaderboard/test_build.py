@@ -146,7 +146,7 @@ def test_the_html_is_well_formed(text):
     """Parsed as XML after closing the void elements, which fails for an unclosed or misnested tag."""
     body = re.sub(r"<(meta|link|input)\b([^>]*)>", r"<\1\2/>", text.partition("<html")[2])
     body = re.sub(
-        r"\s(checked|hidden|defer|popover|data-sortable|data-secondary|data-primary|data-folded|data-whole-board)(?=[\s/>])",
+        r"\s(checked|hidden|defer|open|popover|data-sortable|data-secondary|data-primary|data-folded|data-whole-board)(?=[\s/>])",
         r' \1=""',
         "<html" + body,
     )
