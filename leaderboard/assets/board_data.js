@@ -18,6 +18,7 @@
       cost: data.cost ? decode(data.cost, Float64Array) : signed,
       failed: decode(data.failed, Uint8Array),
       capped: data.capped, withheld: data.withheld, clips: value.length / data.capped.length,
+      texts: data.texts ?? [], reasons: data.reasons ?? [],
     };
   }
 
