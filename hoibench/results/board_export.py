@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hoibench.results.board import Board, Column
+from hoibench.results.board import DEMONSTRATION, Board, Column
 from hoibench.results.cell_details import show_command
 from hoibench.results.cell_text import column_decimals, failure_text, format_number
 from hoibench.results.table_text import csv_table, escape_markdown, latex_table, markdown_table
@@ -118,7 +118,7 @@ def text_table(board: Board) -> pd.DataFrame:
 def caption(board: Board) -> str:
     """Return a sentence that says which results a table has: split, clips and their id, and the commit of the code."""
     one = len(board.clip_set_ids) == 1
-    warning = f" {board.warning[0].upper()}{board.warning[1:]}." if board.warning else ""
+    warning = f" {DEMONSTRATION[0].upper()}{DEMONSTRATION[1:]}." if board.is_demonstration else ""
     return (
         f"{board.kind.capitalize()} results on {board.split} (split {board.split_id}): {board.extent}, "
         f"clip set{'' if one else 's'} {', '.join(board.clip_set_ids)}, commit {', '.join(commits(board)) or 'not known'}. "

@@ -90,7 +90,6 @@ def scores_of(board, n, places, seed):
 
 
 FILTERS = [
-    ({"tool": "hammer"}, lambda clip: clip.triplet[0] == "hammer", None),
     ({"action": "dust"}, lambda clip: clip.triplet[1] == "dust", None),
     ({"target": "pan", "tag": "unseen_object"}, lambda clip: clip.triplet[2] == "pan" and clip.tags, None),
     ({"seed": "1"}, lambda clip: True, 1),
