@@ -1,4 +1,4 @@
-"""Curves of the clip page from stored results: the values of single frames, of the metrics that store them, e.g. dynamic_degree_px."""
+"""Curves of the clip page from stored results: the values of single frames, of the metrics that store them."""
 
 from __future__ import annotations
 
