@@ -58,6 +58,7 @@
       this.clip = null;
       this.describeRows(clip, methods);
       this.curves.show(clip, [...methods, ...rows.filter((row) => row.key === TRUTH)]);
+      this.root.classList.toggle("empty", !clip.truth);
       if (!clip.truth) return this.say(methods.length ? clip.rows[methods[0].key].alignment : "no points of this clip");
       this.say("loading");
       try {
