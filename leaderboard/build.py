@@ -61,7 +61,7 @@ class ExtraPage:
 BOARD_SCRIPTS = ("statistics.js", "board_data.js", "clip_filter.js", "board.js")
 SCENE_SCRIPTS = ("orbit.js", "painter.js", "curve.js", "scene.js")
 PAGES = (
-    Page("index.html", "Results", ("board.css", "player.css"), (*BOARD_SCRIPTS, "player.js")),
+    Page("index.html", "Results", ("board.css", "player.css"), (*BOARD_SCRIPTS, "player.js", "strip.js")),
     Page(
         "clip.html",
         "Clips",

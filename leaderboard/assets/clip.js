@@ -3,7 +3,7 @@
 // #board=1&clip=ID&rows=KEY,KEY&frame=7.  Ids are only compared with those of the board, never put into a path or into HTML.
 (function () {
   const MAX_METHODS = 4;
-  const { element, titleOf, failuresOf, describePlace, worstPlaces, orderClips, formatNumber } = hoibench;
+  const { element, count, titleOf, failuresOf, describePlace, worstPlaces, orderClips, formatNumber } = hoibench;
   const page = document.querySelector("#clip"), form = page.querySelector("form.picker");
   const find = (selector) => page.querySelector(selector);
   const boards = new Map();
@@ -95,7 +95,7 @@
     }
   }
 
-  function rowBox(row, m, rows) {
+  function rowBox(row, m) {
     const box = element("input"), isTruth = row.key === "ground_truth";
     Object.assign(box, { type: "checkbox", name: "row", value: m });
     const label = element("label", row.role, box, row.name);
@@ -158,7 +158,7 @@
       ["action", entry.triplet?.join(", ")],
       ["prompt", media?.prompt],
       ["tags", entry.tags.join(", ")],
-      ["objects", relatives ? `the same pair in ${relatives} other ${relatives === 1 ? "clip" : "clips"}` : "a pair that no other clip has"],
+      ["objects", relatives ? `the same pair in ${count(relatives, "other clip")}` : "a pair that no other clip has"],
     ].filter(([, text]) => text);
     find(".facts").replaceChildren(...facts.map(([name, text]) => element("div", "", element("dt", "", name), element("dd", "", text))));
     document.title = entry.id + ": hoibench";

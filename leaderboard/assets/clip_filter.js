@@ -1,6 +1,7 @@
 "use strict";
 // Filters of a board: means and intervals over some of the clips, or of one seed, in place of those of the whole board.
 (function () {
+  const { element, svgElement, count } = hoibench;
   const FIELDS = {
     tool: (clip) => clip.triplet?.slice(0, 1) ?? [],
     action: (clip) => clip.triplet?.slice(1, 2) ?? [],
@@ -17,9 +18,9 @@
       this.saved = new Map();  // contents of the cells of the whole board
       this.turn = 0;
       this.selects = {};
-      this.details = create("details", "clips-filter");
-      this.details.append(create("summary", "", "Filter clips and seeds"));
-      this.state = create("p", "filter-state");
+      this.details = element("details", "clips-filter");
+      this.details.append(element("summary", "", "Filter clips and seeds"));
+      this.state = element("p", "filter-state");
       this.state.setAttribute("role", "status");
       this.details.append(this.state);
       this.details.addEventListener("toggle", () => this.fill(), { once: true });
@@ -33,15 +34,15 @@
         this.state.textContent = error.message;
         return;
       }
-      const choices = create("fieldset", "filters");
-      choices.append(create("legend", "", "Only clips with"));
+      const choices = element("fieldset", "filters");
+      choices.append(element("legend", "", "Only clips with"));
       for (const [name, read] of Object.entries(FIELDS)) {
         const values = [...new Set(this.board.clips.flatMap(read))].sort();
         const isEverywhere = (value) => this.board.clips.every((clip) => read(clip).includes(value));
         if (!values.every(isEverywhere)) this.addSelect(choices, name, values);
       }
       if (this.board.seeds.length > 1) this.addSelect(choices, "seed", this.board.seeds.map(String));
-      const reset = create("button", "reset", "All clips and seeds");
+      const reset = element("button", "reset", "All clips and seeds");
       reset.type = "button";
       reset.addEventListener("click", () => {
         for (const select of Object.values(this.selects)) select.value = "";
@@ -53,7 +54,7 @@
     }
 
     addSelect(parent, name, values) {
-      const label = create("label", "", name + " "), select = create("select", "");
+      const label = element("label", "", name + " "), select = element("select");
       select.name = name;
       select.add(new Option("all", ""));
       values.forEach((value, n) => select.add(new Option(value, String(n))));
@@ -77,7 +78,7 @@
       const cells = isFiltered ? this.visibleCells() : new Set();
       for (const cell of [...this.saved.keys()]) if (!cells.has(cell)) this.restore(cell);
       this.section.classList.toggle("filtered", isFiltered);
-      for (const element of this.section.querySelectorAll("[data-whole-board], tr.separable")) element.hidden = isFiltered;
+      for (const part of this.section.querySelectorAll("[data-whole-board], tr.separable")) part.hidden = isFiltered;
       this.state.textContent = isFiltered ? "Reading the values…" : "";
       if (!isFiltered) return this.onChange();
       for (const cell of cells) if (!this.saved.has(cell)) this.save(cell);
@@ -133,7 +134,7 @@
     const number = (value) => hoibench.formatNumber(value, column.digits);
     const ends = (interval) => `${number(interval.low)} – ${number(interval.high)}`;
     const { value, interval, overAnswered, factor, distance, failed, failedSeeds, answered, expected } = summary;
-    const nodes = [], add = (...given) => nodes.push(create(...given));
+    const nodes = [], add = (...given) => nodes.push(element(...given));
     const isComplete = answered === expected;
     if (failed) add("span", "failed-clips", answered ? `${failed} of ${expected} failed` : `failed 0/${expected}`);
     if (value !== null) add("span", "value", number(value));
@@ -165,33 +166,16 @@
   /** Draw the mean and its interval on the column's scale, as leaderboard/bars.py does. */
   function drawBar(value, interval, [least, most]) {
     const x = (number) => Math.round(40 + 680 * Math.min(Math.max((number - least) / (most - least), 0), 1)) / 10;
-    const svg = createSvg("svg", { class: "bar", width: 76, height: 7, viewBox: "0 0 76 7", "aria-hidden": "true" });
-    svg.append(createSvg("path", { class: "axis", d: "M4 3.5h68" }));
+    const svg = svgElement("svg", { class: "bar", width: 76, height: 7, viewBox: "0 0 76 7", "aria-hidden": "true" });
+    svg.append(svgElement("path", { class: "axis", d: "M4 3.5h68" }));
     if (value < least || value > most) {
-      svg.append(createSvg("path", { class: "off-scale", d: value < least ? "M4 3.5l4-3v6z" : "M72 3.5l-4-3v6z" }));
+      svg.append(svgElement("path", { class: "off-scale", d: value < least ? "M4 3.5l4-3v6z" : "M72 3.5l-4-3v6z" }));
       return svg;
     }
     const low = x(interval ? interval.low : value), high = x(interval ? interval.high : value);
-    svg.append(createSvg("rect", { class: "range", x: low, y: 1.5, width: Math.round(10 * (high - low)) / 10, height: 4 }));
-    svg.append(createSvg("circle", { class: "dot", cx: x(value), cy: 3.5, r: 2.2 }));
+    svg.append(svgElement("rect", { class: "range", x: low, y: 1.5, width: Math.round(10 * (high - low)) / 10, height: 4 }));
+    svg.append(svgElement("circle", { class: "dot", cx: x(value), cy: 3.5, r: 2.2 }));
     return svg;
-  }
-
-  function create(tag, className, text = "") {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    element.textContent = text;
-    return element;
-  }
-
-  function createSvg(tag, attributes) {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  }
-
-  function count(number, noun) {
-    return `${number} ${noun}${number === 1 ? "" : "s"}`;
   }
 
   hoibench.ClipFilter = ClipFilter;

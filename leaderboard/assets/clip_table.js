@@ -1,7 +1,7 @@
 "use strict";
 // The tables of all metrics on one clip: a row a metric, a column for each of the chosen rows (methods) and the truth.
 (function () {
-  const { element, titleOf, standing, reasonOf, describePlace, worstPlaces, formatNumber } = hoibench;
+  const { element, count, titleOf, standing, reasonOf, describePlace, worstPlaces, formatNumber } = hoibench;
 
   /** Fill a section's tables, one of the ranked metrics and one of the others, and name the metrics without a value. */
   function showNumbers(section, { board, clip, rows }) {
@@ -71,7 +71,7 @@
     }
     const context = ["mean " + formatNumber(mean, column.digits), place].filter(Boolean).join(" · ");
     cell.append(element("span", "value", formatNumber(value, column.digits)), element("span", "extra", context));
-    if (failed) cell.append(element("span", "failed-clips", failed === 1 ? "1 failed seed" : failed + " failed seeds"));
+    if (failed) cell.append(element("span", "failed-clips", count(failed, "failed seed")));
     return cell;
   }
 

@@ -1,16 +1,10 @@
 "use strict";
 // Curves of one value a frame for each method, with a cursor at the frame of a player's clock; a click goes to a frame.
 (function () {
+  const { element, svgElement } = hoibench;
   const HEIGHT = 144, LEFT = 44, RIGHT = 12, TOP = 8, BOTTOM = 22;
 
-  function svg(tag, attributes, text) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
-
-  /** Returns about four round numbers from 0 to at least ``high``. */
+  /** Return about four round numbers from 0 to at least ``high``. */
   function ticks(high) {
     const rough = (high || 1) / 3, power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((n) => n * power).find((each) => each >= rough);
@@ -23,12 +17,9 @@
     /** lines: [{name, values, style}], style is the class of the line; a value is null where there is none. */
     constructor(title, lines, frames, player) {
       Object.assign(this, { title, lines, frames, player });
-      this.element = document.createElement("figure");
-      const caption = document.createElement("figcaption");
-      caption.textContent = title;
-      this.svg = svg("svg", { role: "img", "aria-label": this.describe() });
+      this.svg = svgElement("svg", { role: "img", "aria-label": this.describe() });
       this.svg.addEventListener("click", (event) => player.seek(this.frameAt(event)));
-      this.element.append(caption, this.svg);
+      this.element = element("figure", "", element("figcaption", "", title), this.svg);
     }
 
     describe() {
@@ -56,17 +47,17 @@
       const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
       const right = this.width - RIGHT, parts = [];
       for (const mark of marks) {
-        parts.push(svg("line", { class: "grid", x1: LEFT, x2: right, y1: y(mark), y2: y(mark) }));
-        parts.push(svg("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, String(mark)));
+        parts.push(svgElement("line", { class: "grid", x1: LEFT, x2: right, y1: y(mark), y2: y(mark) }));
+        parts.push(svgElement("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, String(mark)));
       }
-      const label = (frame, anchor, text) => svg("text", { x: this.x(frame), y: HEIGHT - 5, "text-anchor": anchor }, text);
+      const label = (frame, anchor, text) => svgElement("text", { x: this.x(frame), y: HEIGHT - 5, "text-anchor": anchor }, text);
       parts.push(label(0, "start", "frame 0"), label(this.frames - 1, "end", String(this.frames - 1)));
       for (const { values, style } of this.lines) {
         const at = (frame) => this.x(frame).toFixed(1) + " " + y(values[frame]).toFixed(1);
         const steps = values.slice(0, this.frames).map((value, n) => (value === null ? "" : (n && values[n - 1] !== null ? "L" : "M") + at(n)));
-        parts.push(svg("path", { class: style, d: steps.join("") }));
+        parts.push(svgElement("path", { class: style, d: steps.join("") }));
       }
-      this.cursor = svg("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM });
+      this.cursor = svgElement("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM });
       this.svg.replaceChildren(...parts, this.cursor);
       this.follow(this.player.frame);
     }

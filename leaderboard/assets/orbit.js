@@ -11,7 +11,7 @@
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
   const NEAREST = 0.01; // metres
 
-  /** Returns R and t of a view {R, t} in a frame; a moving camera has one of each a frame. */
+  /** Return R and t of a view {R, t} in a frame; a moving camera has one of each a frame. */
   const extrinsics = ({ R, t }, frame) => (Array.isArray(R[0][0]) ? [R[frame], t[frame]] : [R, t]);
   const centreOf = ([R, t]) => [0, 1, 2].map((axis) => -(R[0][axis] * t[0] + R[1][axis] * t[1] + R[2][axis] * t[2]));
 
@@ -21,7 +21,7 @@
       Object.assign(this, { R, t, fx, fy, skew, cx, cy });
     }
 
-    /** Returns the camera of a view {K, R, t} of pictures of size [height, width] in a frame, as large as a canvas has room for. */
+    /** Return the camera of a view {K, R, t} of pictures of size [height, width] in a frame, as large as a canvas has room for. */
     static fromView(view, [height, width], frame, room) {
       const s = Math.min(room.width / width, room.height / height), [[fx, skew, cx], [, fy, cy]] = view.K;
       const left = (room.width - s * width) / 2, top = (room.height - s * height) / 2;
@@ -31,7 +31,7 @@
       return camera;
     }
 
-    /** Sets u, v and the depth z of the point at xyz[i]; returns false if it is missing (NaN) or behind the camera. */
+    /** Set u, v and the depth z of the point at xyz[i]; return false if it is missing (NaN) or behind the camera. */
     project(xyz, i = 0) {
       const [p, q, r] = this.R, [a, b, c] = this.t, x = xyz[i], y = xyz[i + 1], z = xyz[i + 2];
       this.z = r[0] * x + r[1] * y + r[2] * z + c;
@@ -61,7 +61,7 @@
       this.turn(0.35, 0.15);
     }
 
-    /** Looks at all points (``near``), or at all cameras, too (``far``). */
+    /** Look at all points (``near``), or at all cameras, too (``far``). */
     stand(place) {
       Object.assign(this, this.places[place]);
     }
@@ -75,7 +75,7 @@
       this.distance = clamp(this.distance * factor, 0.2 * this.places.near.distance, 3 * this.places.far.distance);
     }
 
-    /** Stands in the direction of a point in the world. */
+    /** Stand in the direction of a point in the world. */
     lookFrom(point) {
       const away = unit(add(point, this.target, -1));
       this.azimuth = Math.atan2(dot(away, this.side), dot(away, this.front));
@@ -93,7 +93,7 @@
     }
   }
 
-  /** Returns the lines [from, to] of a view's frustum at some depth: its four edges and the picture's border. */
+  /** Return the lines [from, to] of a view's frustum at some depth: its four edges and the picture's border. */
   function frustum(view, [height, width], frame, depth) {
     const pose = extrinsics(view, frame), [R] = pose, centre = centreOf(pose), [[fx, skew, cx], [, fy, cy]] = view.K;
     const corners = [[0, 0], [width, 0], [width, height], [0, height]].map(([u, v]) => {

@@ -59,14 +59,14 @@ window.hoibench = (function () {
     });
   }
 
-  /** Returns the numbers of a base64 text as a typed array: decode("AAA=", Uint8Array). */
+  /** Return the numbers of a base64 text as a typed array: decode("AAA=", Uint8Array). */
   function decode(text, Type) {
     const binary = atob(text), bytes = new Uint8Array(binary.length);
     for (let n = 0; n < bytes.length; n++) bytes[n] = binary.charCodeAt(n);
     return new Type(bytes.buffer);
   }
 
-  /** Returns a new element with a class and children, which are elements or texts; a text never becomes HTML. */
+  /** Return a new element with a class and children, which are elements or texts; a text never becomes HTML. */
   function element(tag, className, ...children) {
     const made = document.createElement(tag);
     if (className) made.className = className;
@@ -74,6 +74,16 @@ window.hoibench = (function () {
     return made;
   }
 
+  /** Return a new SVG element with attributes and a text. */
+  function svgElement(tag, attributes, text = "") {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.textContent = text;
+    return made;
+  }
+
+  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
   setUpTheme();
-  return { receive, load, decode, element };
+  return { receive, load, decode, element, svgElement, count };
 })();

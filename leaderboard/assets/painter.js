@@ -3,7 +3,7 @@
 (function () {
   const TRAIL = 8, TRAIL_STEP = 4; // frames, and every which point has a trail
 
-  /** Draws the marker of a method (0 to 3), or of the truth (-1), with radius r. */
+  /** Draw the marker of a method (0 to 3), or of the truth (-1), with radius r. */
   function drawMarker(context, shape, x, y, r) {
     if (shape === 0) context.fillRect(x - r, y - r, 2 * r, 2 * r);
     else if (shape === 3) {
@@ -22,7 +22,7 @@
     }
   }
 
-  /** Draws what a camera (Pinhole) sees; lengths are in pixels of the screen, of which the canvas has ``ratio`` each. */
+  /** Draw what a camera (Pinhole) sees; lengths are in pixels of the screen, of which the canvas has ``ratio`` each. */
   class Painter {
     constructor(context, camera, ratio) {
       Object.assign(this, { context, camera, ratio });
@@ -30,7 +30,7 @@
       context.font = 11 * ratio + "px sans-serif";
     }
 
-    /** Draws lines [from, to] between points in the world, and a label at a point. */
+    /** Draw lines [from, to] between points in the world, and a label at a point. */
     lines(pairs, label, place, colour) {
       const { context, camera, ratio } = this;
       context.strokeStyle = context.fillStyle = colour;
@@ -46,7 +46,7 @@
       if (camera.project(place)) context.fillText(label, camera.u + 4 * ratio, camera.v - 4 * ratio);
     }
 
-    /** Draws where some points of a cloud in some views were in the frames before. */
+    /** Draw where some points of a cloud in some views were in the frames before. */
     trails({ xyz, frames, points }, views, frame, colour) {
       const { context, camera } = this;
       context.strokeStyle = colour;
@@ -68,7 +68,7 @@
       context.globalAlpha = 1;
     }
 
-    /** Draws points [u, v, z, shape, colour], the farthest first; nearer ones are larger, if the depth of the middle is given. */
+    /** Draw points [u, v, z, shape, colour], the farthest first; nearer ones are larger, if the depth of the middle is given. */
     points(list, middle) {
       const { context, ratio } = this, size = ratio * Math.min(Math.max(context.canvas.width / ratio / 700, 0.6), 1);
       // Numbers sort faster than arrays: each is a depth in 10 micrometres, then the point's index.
@@ -81,7 +81,7 @@
       }
     }
 
-    /** Draws a line of some length with its label in the lower left corner of a picture of some height. */
+    /** Draw a line of some length with its label in the lower left corner of a picture of some height. */
     scale(length, label, height, colour) {
       const { context, ratio } = this, left = 12 * ratio, y = height - 12 * ratio;
       context.fillStyle = colour;

@@ -1,9 +1,10 @@
 "use strict";
 // Plays videos in step: one clock draws the same frame of every view of every method from sprite sheets, see leaderboard/media.py.
 (function () {
+  const { element } = hoibench;
   const MARK_HEIGHT = 8, MARK_BLOCKS = 16;
 
-  /** Draws the mark of a frame and a view as 16 black or white blocks over the width of a canvas, as ``frame_mark`` in media.py defines it. */
+  /** Draw the mark of a frame and a view as 16 black or white blocks over the width of a canvas, as ``frame_mark`` in media.py defines it. */
   function drawMark(context, frame, view, top) {
     const width = context.canvas.width, check = ((frame >> 4) + (frame & 15) + view + 5) & 15;
     const bits = ((frame & 255) << 8) | ((view & 15) << 4) | check;
@@ -12,13 +13,6 @@
       context.fillStyle = (bits >> (MARK_BLOCKS - 1 - block)) & 1 ? "#fff" : "#000";
       context.fillRect(left, top, right - left, MARK_HEIGHT);
     }
-  }
-
-  function element(tag, className, text) {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
   }
 
   /* One view of one method: a canvas that shows one tile of a sheet, or words. It never shows another frame than that of the clock. */
@@ -118,7 +112,7 @@
       this.open({ frames, fps });
     }
 
-    /** Sets the number of frames and the rate of the clock; the frame stays where it can. */
+    /** Set the number of frames and the rate of the clock; the frame stays where it can. */
     open({ frames, fps }) {
       this.frames = frames;
       this.fps = fps;
@@ -130,7 +124,7 @@
       this.listeners.push(callback);
     }
 
-    /** Goes to a frame, the nearest one that exists. */
+    /** Go to a frame, the nearest one that exists. */
     seek(frame) {
       this.start = null;
       this.set(Math.min(Math.max(Math.trunc(frame) || 0, 0), this.frames - 1));
@@ -192,7 +186,7 @@
       act(this);
     }
 
-    /** Adds a view of a method to the clock, and returns its element. */
+    /** Add a view of a method to the clock, and return its element. */
     add(source) {
       const panel = new Panel(source);
       this.panels.push(panel);
@@ -201,7 +195,7 @@
       return panel.element;
     }
 
-    /** Shows a clip in the element with class ``panels``: a row a view, a column for each of the rows (methods) given as {key, name}. */
+    /** Show a clip in the element with class ``panels``: a row a view, a column for each of the rows (methods) given as {key, name}. */
     show(clip, rows) {
       for (const panel of this.panels.splice(0)) panel.close();
       this.open(clip);
@@ -258,32 +252,5 @@
     return list;
   }
 
-  /* The strip of a page: links to sheets, which become panels that play by themselves while they are in sight. */
-  function setUpStrip(strip) {
-    const player = new Player(strip, { frames: Number(strip.dataset.frames), fps: Number(strip.dataset.fps) });
-    for (const link of strip.querySelectorAll("a[data-sheet]")) {
-      const { label, tile, grid, frames } = link.dataset;
-      const source = { label, sheet: link.getAttribute("href"), tile: tile.split(" ").map(Number), grid: Number(grid), frames: Number(frames) };
-      link.replaceWith(player.add(source));
-    }
-    player.controls.play.hidden = false;
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    let wanted = true;
-    player.controls.play.addEventListener("click", () => { wanted = player.playing; });
-    new IntersectionObserver(([entry]) => {
-      if (!entry.isIntersecting) player.pause();
-      else if (wanted) player.play();
-    }).observe(strip);
-  }
-
-  // Sheets are loaded after the page is drawn, and only those of a strip that is nearly in sight.
-  const whenIdle = window.requestIdleCallback || ((act) => setTimeout(act, 200));
-  for (const strip of document.querySelectorAll(".strip")) {
-    new IntersectionObserver(([entry], observer) => {
-      if (!entry.isIntersecting) return;
-      observer.disconnect();
-      whenIdle(() => setUpStrip(strip));
-    }, { rootMargin: "400px" }).observe(strip);
-  }
-  Object.assign(hoibench, { Player, drawMark });
+  Object.assign(hoibench, { Player, drawMark, MARK_HEIGHT });
 })();

@@ -1,22 +1,15 @@
 "use strict";
 // The 4D view: true and predicted points of a clip in the world, drawn at the frame of a player's clock, see leaderboard/points.py.
 (function () {
-  const { Pinhole, Orbit, Painter, frustum, cameraCentre } = hoibench;
-  const MARK_HEIGHT = 8, ORBIT_MARK = 15; // the view in the frame mark while no view's camera looks
+  const { element, Pinhole, Orbit, Painter, frustum, cameraCentre, MARK_HEIGHT } = hoibench;
+  const ORBIT_MARK = 15; // the view in the frame mark while no view's camera looks
   const MISSING = 65535, MOST_POINTS = 3600;
   const GLYPHS = ["■", "◆", "▲", "✚"], GHOST = "●", TRUTH = "ground_truth";
   const PARTS = ["left hand", "right hand", "tool", "target"];
   const BOUNDS = [0.5, 1, 2, 4, 8, 16, 32]; // cm: where the colour of a distance changes
   const DISTANCES = ["< 0.5 cm", ...BOUNDS.slice(1).map((high, n) => BOUNDS[n] + "–" + high), "> 32"];
 
-  function element(tag, className, ...children) {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    made.append(...children);
-    return made;
-  }
-
-  /** Decodes a data file p-DIGEST: xyz are metres, (V, N, K, 3) in one array, NaN where missing. */
+  /** Decode a data file p-DIGEST: xyz are metres, (V, N, K, 3) in one array, NaN where missing. */
   function decodePoints({ views, frames, points, part, box: [low, high], xyz }) {
     const steps = hoibench.decode(xyz, Uint16Array), metres = new Float32Array(steps.length);
     for (let i = 0; i < steps.length; i++) {
@@ -51,14 +44,14 @@
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
     }
 
-    /** Shows the points of a clip for some rows (methods), at most four of them. */
+    /** Show the points of a clip for some rows (methods), at most four of them. */
     async show(clip, rows) {
       const methods = rows.filter((row) => row.key !== TRUTH && Object.hasOwn(clip.rows, row.key)).slice(0, GLYPHS.length);
       const mine = (this.last = {});
       this.clip = null;
       this.describeRows(clip, methods);
       this.curves.show(clip, [...methods, ...rows.filter((row) => row.key === TRUTH)]);
-      this.root.classList.toggle("empty", !clip.truth);
+      this.root.classList.toggle("without-points", !clip.truth);
       if (!clip.truth) return this.say(methods.length ? clip.rows[methods[0].key].alignment : "no points of this clip");
       this.say("loading");
       try {
@@ -242,7 +235,7 @@
       return this.options.views === "all" ? [...Array(cloud.views).keys()] : [Number(this.options.views)].filter((v) => v < cloud.views);
     }
 
-    /** Returns the points that a camera sees, as Painter.points takes them: every second, third ... of each cloud if there are too many. */
+    /** Return the points that a camera sees, as Painter.points takes them: every second, third ... of each cloud if there are too many. */
     visiblePoints(camera, clouds, frame) {
       const total = clouds.reduce((sum, cloud) => sum + cloud.points * this.viewsOf(cloud).length, 0), step = Math.ceil(total / MOST_POINTS);
       const found = [];
@@ -264,7 +257,7 @@
       this.canvas.setAttribute("aria-label", "Points of " + names + " " + where + ", frame " + frame + " of " + this.clip.frames);
     }
 
-    /** Returns a point's index in ``colours``: by method, by part, or by its distance to the truth. */
+    /** Return a point's index in ``colours``: by method, by part, or by its distance to the truth. */
     colourOf(cloud, k, i, frame) {
       if (this.options.colour === "part" && (cloud.shape >= 0 || !this.clouds.length)) return 1 + GLYPHS.length + Math.min(cloud.part[k], PARTS.length - 1);
       if (cloud.shape < 0 || this.options.colour !== "error") return cloud.shape + 1;

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import fake_runs
 import pytest
+from page_checks import brightness, overflow, weak_contrasts
 
 pytestmark = pytest.mark.browser
 
@@ -122,13 +123,6 @@ def test_everything_can_be_reached_and_used_with_the_keyboard(visit, site):
     assert page.locator(f"{SEEN} div.table:visible").get_attribute("data-region") == "fg"
 
 
-def brightness(page):
-    red, green, blue = map(
-        int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
-    )
-    return (red + green + blue) / 3
-
-
 def test_dark_mode_follows_the_system_until_the_button_is_pressed(visit, site, screenshot):
     page = visit(site.as_uri(), color_scheme="dark")
     assert brightness(page) < 60
@@ -143,24 +137,7 @@ def test_dark_mode_follows_the_system_until_the_button_is_pressed(visit, site, s
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_enough_contrast(visit, site, scheme):
     """WCAG AA: a contrast of at least 4.5 to 1 for all visible text."""
-    page = visit(site.as_uri(), color_scheme=scheme)
-    weak = page.evaluate(CONTRAST)
-    assert weak == []
-
-
-CONTRAST = """() => {
-  const channels = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = (c) => { const [r, g, b] = channels(c).slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-                         return .2126 * r + .7152 * g + .0722 * b; };
-  const ground = (e) => { const c = getComputedStyle(e).backgroundColor; return (channels(c)[3] ?? 1) > 0 ? c : ground(e.parentElement); };
-  const weak = new Set();
-  for (const e of document.querySelectorAll('body *')) {
-    if (e.closest('svg') || !e.checkVisibility() || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-    const a = light(getComputedStyle(e).color), b = light(ground(e));
-    if ((Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5) weak.add(`${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 20)}`);
-  }
-  return [...weak];
-}"""
+    assert weak_contrasts(visit(site.as_uri(), color_scheme=scheme)) == []
 
 
 def test_without_scripts_the_table_is_complete(visit, site):
@@ -174,7 +151,7 @@ def test_without_scripts_the_table_is_complete(visit, site):
 
 def test_a_narrow_screen_has_one_card_a_method(visit, site, screenshot):
     page = visit(site.as_uri(), viewport={"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert overflow(page) <= 0
     heading = page.locator("section.failures thead th", has_text="method")
     assert heading.evaluate("e => e.clientWidth > e.textContent.length * 6"), "words are whole"
     cells = page.locator(OURS).locator("td:visible")
