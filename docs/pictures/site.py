@@ -56,10 +56,10 @@ def draw(index: Path) -> None:
     with _open(index) as page:
         page.locator(".strip .frame[data-state=ready]").first.wait_for()
         page.locator(".strip button").click()
-        _save(page, "leaderboard.jpg", 1150)
-        address = page.locator(".highlights a").last.evaluate("link => link.href")
+        _save(page, "leaderboard.jpg", 1040)
+        address = page.locator(".highlights tbody tr:first-child a").last.evaluate("link => link.href")
         page.locator(".clips-filter summary").click()
-        page.locator(".clips-filter select").first.select_option(index=1)
+        page.locator(".clips-filter select").nth(2).select_option("bowl")
         page.locator(".filter-state:visible").first.wait_for()
         page.evaluate("document.querySelector('form.controls').scrollIntoView()")
         _save(page, "leaderboard-filter.png", 700)
@@ -69,7 +69,7 @@ def draw(index: Path) -> None:
     with _open(index, scheme="dark") as page:
         page.goto(f"{address}&frame={FRAME}")
         page.locator(".picture[data-state=ready]").wait_for()
-        _save(page, "leaderboard-clip.jpg", 1300)
+        _save(page, "leaderboard-clip.jpg", 1300, window=900)
     with _open(index.with_name("metrics.html")) as page:
         page.evaluate("document.querySelector('#self-test').scrollIntoView()")
         _save(page, "leaderboard-self-test.png", 700)
@@ -88,11 +88,12 @@ def _open(path: Path, width: int = 1280, scheme: str = "light") -> Iterator[Page
         browser.close()
 
 
-def _save(page: Page, name: str, height: int) -> None:
-    """Save what a page shows, with a window of this height; wait until its videos are there."""
-    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})  # type: ignore[index]
+def _save(page: Page, name: str, height: int, window: int | None = None) -> None:
+    """Save what a page shows in a window of some height, or its first pixels down to ``height`` in a lower window, once its videos are there."""
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": window or height})  # type: ignore[index]
     page.wait_for_function("!document.querySelector('.frame[data-state=loading]')")
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image = Image.open(io.BytesIO(page.screenshot(full_page=window is not None))).convert("RGB")
+    image = image.crop((0, 0, image.width, height))
     save: Callable[..., None] = image.save if name.endswith("jpg") else image.quantize(64).save
     save(FOLDER / name, quality=82, optimize=True)
 

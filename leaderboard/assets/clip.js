@@ -138,7 +138,7 @@
         n ? "; " : " ",
         titleOf(each.column) + " ",
         element("strong", "", withUnit(each.value, each.column)),
-        `, ${describePlace(each)} (mean ${withUnit(each.mean, each.column)})`,
+        `, ${describePlace(each)} (mean ${formatNumber(each.mean, each.column.digits)})`,
       ]);
       return element("li", "", name, ...failed, ...parts);
     }));
