@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hoibench.metric_card import Card, Companion
 from hoibench.metrics.self_test_record import describe_rewards, describe_self_test
+from hoibench.weights.registry import all_weights
 
 DIRECTIONS = {
     "lower": "lower is better",
@@ -30,7 +31,7 @@ def describe_card(card: Card) -> dict[str, str]:
         "bounds": "unbounded" if low == high == "unbounded" else f"{low} to {high}",
         "regions": ", ".join(card.regions),
         "needs": ", ".join(card.needs),
-        "weights": ", ".join(card.weights) or "none",
+        "weights": ", ".join(_describe_weights(id) for id in card.weights) or "none",
         "sets": ", ".join(card.all_sets),
         "without an answer": cap,
         "companions": "; ".join(describe_companion(rule) for rule in card.companions),
@@ -41,6 +42,12 @@ def describe_card(card: Card) -> dict[str, str]:
         "self-test": describe_self_test(card.id),
     }
     return {name: text.strip() for name, text in facts.items() if text.strip()}
+
+
+def _describe_weights(id: str) -> str:
+    """Return the id of a weight file with the start of its registered SHA-256, if there is one."""
+    registered = all_weights().get(id)
+    return f"{id} (sha256 {registered.sha256[:16]})" if registered and registered.sha256 else id
 
 
 def describe_companion(rule: Companion) -> str:
