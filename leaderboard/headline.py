@@ -40,6 +40,8 @@ def headline(board: Board) -> tuple[Sentence, ...]:
             sentences += _untested(board, methods)
         sentences += _against_first_frame(board, methods)
         sentences += _unranked(board, methods)
+    elif methods:
+        sentences.append((Phrase("No primary metric, by which methods are compared, applies to these clips."),))
     if board.is_demonstration:
         sentences.append(
             (
@@ -173,7 +175,7 @@ def _against_first_frame(board: Board, methods: Sequence[int]) -> list[Sentence]
 
 
 def _unranked(board: Board, methods: Sequence[int]) -> list[Sentence]:
-    """Return a sentence on the methods that are ranked in no primary column; the reason is given if it is the same for all methods."""
+    """Return sentences on the columns in which no method is ranked, and on the methods that are ranked in none; a reason that all share is given."""
     reasons = {}
     for m in methods:
         found = [
@@ -181,18 +183,19 @@ def _unranked(board: Board, methods: Sequence[int]) -> list[Sentence]:
         ]
         if found and all(found):
             reasons[m] = str(found[0])
-    if not reasons:
-        return []
     if len(reasons) == len(methods) and len(set(reasons.values())) == 1:
         who = Phrase("No method is ranked: " if len(methods) > 1 else "It is not ranked: ")
         return [(who, Phrase(f"{sanitize(reasons[methods[0]], 200)}."))]
-    verb = "is" if len(reasons) == 1 else "are"
-    return [
-        (
-            *_join([_method(board, m) for m in reasons]),
-            Phrase(f" {verb} not ranked, for reasons in the notes of the table."),
-        )
-    ]
+    why = "not ranked, for reasons in the notes of the table."
+    valued = {n: [m for m in methods if board.cells[m, n].value is not None] for n in board.primary_columns}
+    columns = [n for n, rows in valued.items() if rows and all(board.cells[m, n].standing.unranked for m in rows)]
+    sentences: list[Sentence] = []
+    if columns:
+        sentences.append((Phrase("In "), *_columns(board, columns), Phrase(f" the methods are {why}")))
+    if reasons:
+        verb = "is" if len(reasons) == 1 else "are"
+        sentences.append((*_join([_method(board, m) for m in reasons]), Phrase(f" {verb} {why}")))
+    return sentences
 
 
 def _family(family: str) -> str:

@@ -144,7 +144,9 @@ class Board:
 
 
 def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
-    """Build one board (leaderboard table) for each kind of data, data set, split and truth; measured data come before synthetic.
+    """Build one board (leaderboard table) for each kind of data, data set, split and truth.
+
+    Boards with a primary metric come first, measured data before synthetic.
 
     If runs of a split scored different clips, their board has the clips that all of them scored; if there are none, each set of clips has a
     board of its own.  Unranked metrics of the set ``paper`` alone are left out: ``build_paper_boards`` shows them.
@@ -185,11 +187,12 @@ def _build_boards(
         record = run.record
         key = (record.kind, record.dataset, record.split, record.split_id, record.truth_id)
         groups.setdefault(key, []).append(run)
-    return [
+    boards = [
         _build_board(members, cards, is_shown, is_paper=is_paper)
         for key in sorted(groups)
         for members in group_by_shared_clips(groups[key])
     ]
+    return sorted(boards, key=lambda board: not board.primary_columns)
 
 
 def _build_board(
