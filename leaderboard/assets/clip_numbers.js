@@ -60,12 +60,13 @@
     return number + suffix;
   }
 
-  /** Return up to three ranked metrics, in one region each, in which the clip is among the worse half of the row's clips, the worst place first. */
+  /** Return up to three ranked metrics, in one region each, in which the clip is worse than the row's mean and than most of its clips, the worst
+   *  place first. */
   function worstPlaces(board, row, clip) {
     const place = ({ better, count }) => better / (count - 1);
     const found = board.columns
       .map((column, n) => standing(column, board.data[n], row, clip))
-      .filter((each) => each.column.ranked && each.count > 1 && each.better > each.worse)
+      .filter((each) => each.column.ranked && each.count > 1 && each.better > each.worse && each.excess > 0)
       .sort((a, b) => place(b) - place(a) || b.column.primary - a.column.primary || b.excess - a.excess);
     const metrics = found.map((each) => each.column.metric);
     return found.filter((each, n) => metrics.indexOf(each.column.metric) === n).slice(0, WORST);
