@@ -79,4 +79,4 @@ def _share(cell: Cell) -> str:
     if cell.failure_interval is None:
         return ""
     low, high = cell.failure_interval
-    return f" ({100 * low:.3g} to {100 * high:.3g} % of clips)"
+    return f" (95 % interval of the failure rate: {100 * low:.3g} to {100 * high:.3g} %)"

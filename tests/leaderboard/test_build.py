@@ -79,7 +79,7 @@ def test_a_failed_clip_shows_both_numbers_and_the_count(text):
 
 def test_a_mean_with_failures_has_no_interval(text):
     cell = re.search(r'<td class="ok[^>]*>(?:(?!</td>).)*2 of 24 failed.*?</td>', text, re.S)[0]
-    assert 'class="interval"' not in cell and "2 failed (1.03 to 27 % of clips)" in cell
+    assert 'class="interval"' not in cell and "2 failed (95 % interval of the failure rate: 1.03 to 27 %)" in cell
 
 
 def test_boards_with_few_object_pairs_are_headed_as_demonstrations(text):
