@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hoibench.results.board import Board
 from hoibench.results.cell_details import cell_details, show_command
-from hoibench.results.cell_text import failure_text, format_number
+from hoibench.results.cell_text import failure_text, format_interval, format_number
 from hoibench.results.cells import Cell
 from hoibench.text import count
 from leaderboard.bars import Bar, BarScale, draw_bar
@@ -95,10 +95,10 @@ def build_cell_view(
         text=STATUS_WORDS.get(cell.status, status) if cell.value is None else format_number(cell.value, decimals),
         status=status,
         failures=failure_text(cell),
-        interval=" – ".join(format_number(end, decimals) for end in (interval.low, interval.high)) if interval else "",
+        interval=format_interval(interval, decimals) if interval else "",
         count=f"{cell.answered}/{cell.n_expected}",
         is_complete=cell.answered == cell.n_expected,
-        mark="leader" if standing.is_leader else "tied" if standing.in_leading_group else "",
+        mark=standing.mark,
         is_grey=cell.grey is not None,
         extras=_extras(cell, decimals),
         notes=tuple(notes.add(text) for text in note_texts),
@@ -115,8 +115,7 @@ def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
     if cell.failed_seeds and not cell.failed:
         lines.append(f"{count(cell.failed_seeds, 'seed')} failed")
     if cell.value_over_answered is not None:
-        ends = (cell.interval.low, cell.interval.high) if cell.interval else ()
-        interval = f" ({' – '.join(format_number(end, decimals) for end in ends)})" if ends else ""
+        interval = f" ({format_interval(cell.interval, decimals)})" if cell.interval else ""
         lines.append(f"{format_number(cell.value_over_answered, decimals)}{interval} answered")
     if cell.ratio_factor is not None:
         lines.append(f"{cell.ratio_factor:.2f}× off")

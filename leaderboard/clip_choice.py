@@ -37,7 +37,7 @@ def main_column(board: Board) -> int | None:
 def rank_methods(board: Board, column: int) -> list[int]:
     """Return the indices of the methods with values in a column: its leader, then by mean cost over the clips."""
     scores = board.scores[column]
-    methods = [m for m, row in enumerate(board.rows) if row.role == "ranked" and scores.has_own_cost[m].any()]
+    methods = [m for m in board.methods if scores.has_own_cost[m].any()]
     mean = {m: scores.cost[m][scores.has_cost[m]].mean() for m in methods}
     return sorted(methods, key=lambda m: (not board.cells[m, column].standing.is_leader, mean[m], m))
 
@@ -70,7 +70,6 @@ def choose_clips(board: Board, count: int) -> tuple[int, ...]:
 def _notable(board: Board) -> list[int]:
     """Return the indices of the clips on which methods differ most in a primary column, and of each method's worst ones."""
     index = {clip.id: c for c, clip in enumerate(board.clips)}
-    methods = [m for m, row in enumerate(board.rows) if row.role == "ranked"]
     disputed = [clip for n in board.primary_columns for clip in method_disagreements(board, n, 1)]
-    worst = [worst_clip(board, n, m) for m in methods for n in board.primary_columns]
+    worst = [worst_clip(board, n, m) for m in board.methods for n in board.primary_columns]
     return [index[clip.clip] for clip in (*disputed, *worst) if clip is not None]

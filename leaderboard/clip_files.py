@@ -54,7 +54,7 @@ def clip_payload(
     videos = [found for found, *_ in rows.values() if not found.problem]
     views = max((len(found.sheets) for found in videos), default=len(entry.camera_ids))
     return {
-        "id": clip_id(entry),
+        "id": clip_id(entry.id),
         "prompt": sanitize(clip.prompt or "", 1000) if clip else "",
         "triplet": [sanitize(word, 60) for word in entry.triplet] if entry.triplet else None,
         "frames": clip.frames if clip else max((found.frames for found in videos), default=1),

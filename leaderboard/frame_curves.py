@@ -9,6 +9,7 @@ import pandas as pd
 
 from hoibench.clip import Array
 from hoibench.results.board import Board
+from hoibench.results.cell_text import with_region
 from hoibench.results.results_file import read_frame_values
 from leaderboard.media import PredictionMedia
 from leaderboard.text import sanitize
@@ -41,7 +42,7 @@ def frame_curves(board: Board, media: Mapping[tuple[int, int], PredictionMedia])
 
 
 def _title(title: str, region: str, unit: str) -> str:
-    return sanitize(f"{title}{', foreground' if region == 'fg' else ''}, {unit}", 100)
+    return sanitize(f"{with_region(title, region, 'full')}, {unit}", 100)
 
 
 def _to_curve(means: pd.Series[float]) -> list[float | None]:

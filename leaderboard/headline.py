@@ -8,6 +8,7 @@ from typing import Literal
 
 from hoibench.reference_rows import FROZEN
 from hoibench.results.board import Board
+from hoibench.results.cell_text import with_region
 from hoibench.results.ranking import compare_rows, ranking_class
 from hoibench.text import count
 from leaderboard.text import sanitize
@@ -31,7 +32,7 @@ def headline(board: Board) -> tuple[Sentence, ...]:
 
     Without a test of two methods, they are described by their means alone.
     """
-    methods = [m for m, row in enumerate(board.rows) if row.role == "ranked"]
+    methods = board.methods
     sentences = [_extent(board, methods)]
     if board.primary_columns and methods:
         if any(board.tests[n] for n in board.primary_columns):
@@ -61,7 +62,7 @@ def headline_text(sentence: Sentence) -> str:
 def column_title(board: Board, n: int) -> str:
     """Return the title of a column, with its region if that is not the board's first."""
     column = board.columns[n]
-    return sanitize(column.card.title, 60) + ("" if column.region == board.regions[0] else ", foreground")
+    return sanitize(with_region(column.card.title, column.region, board.regions[0]), 80)
 
 
 def _extent(board: Board, methods: Sequence[int]) -> Sentence:
@@ -106,7 +107,7 @@ def _verdicts(board: Board) -> list[Sentence]:
 
 def _leaders(board: Board, n: int) -> Iterable[tuple[str, int | None, tuple[int, ...]]]:
     """Yield (family, leader, rows tied with it) of each class of a column; the leader is None if no two rows of the class are separated."""
-    for ranking, members in _classes(board, n, [m for m, row in enumerate(board.rows) if row.role == "ranked"]).items():
+    for ranking, members in _classes(board, n, board.methods).items():
         tests = [test for test in board.tests[n] if test.first in members]
         leader = next((m for m in members if board.cells[m, n].standing.is_leader), None)
         if leader is not None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from hoibench.results.board import Board
-from hoibench.results.cell_text import column_decimals, format_number
+from hoibench.results.cell_text import column_decimals, format_cost, format_number
 from hoibench.results.notable_clips import NotableClip, method_disagreements, worst_clip
 from hoibench.results.significance import PairedTest
 from leaderboard.headline import column_title
-from leaderboard.payloads import clip_id, row_keys
+from leaderboard.payloads import clip_address, clip_id, row_keys
 from leaderboard.text import sanitize
 
 MAX_METHODS = 12
@@ -58,7 +57,7 @@ class Highlights:
 def highlights(board: Board, number: int) -> Highlights | None:
     """Return the highlights of board ``number`` of the site (from 1); None without primary columns or methods."""
     columns = board.primary_columns
-    methods = [m for m, row in enumerate(board.rows) if row.role == "ranked"][:MAX_METHODS]
+    methods = board.methods[:MAX_METHODS]
     if not columns or not methods:
         return None
     return Highlights(
@@ -67,14 +66,6 @@ def highlights(board: Board, number: int) -> Highlights | None:
         disputed=tuple(_disputed(board, number, n) for n in columns),
         pairs=_pairs(board, columns),
     )
-
-
-def clip_link(board: Board, number: int, clip: str, labels: Sequence[str]) -> str:
-    """Return the address of a clip's page that shows the rows with these labels."""
-    keys = dict(zip((row.label for row in board.rows), row_keys(board), strict=True))
-    entry = next(entry for entry in board.clips if entry.id == clip)
-    where = {"board": number, "clip": clip_id(entry), "rows": ",".join(keys[label] for label in labels)}
-    return f"clip.html#{urlencode(where)}"
 
 
 def _worst(board: Board, number: int, n: int, m: int) -> ClipLink | None:
@@ -98,7 +89,9 @@ def _disputed(board: Board, number: int, n: int) -> ClipLink | None:
 
 
 def _link(board: Board, number: int, found: NotableClip, value: str, note: str) -> ClipLink:
-    return ClipLink(sanitize(found.clip, 60), clip_link(board, number, found.clip, found.rows), value, note)
+    keys = dict(zip((row.label for row in board.rows), row_keys(board), strict=True))
+    href = clip_address(number, found.clip, [keys[label] for label in found.rows])
+    return ClipLink(clip_id(found.clip), href, value, note)
 
 
 def _pairs(board: Board, columns: Sequence[int]) -> tuple[tuple[str, str, tuple[PairCell | None, ...]], ...]:
@@ -120,9 +113,9 @@ def _pairs(board: Board, columns: Sequence[int]) -> tuple[tuple[str, str, tuple[
 def _compare(board: Board, n: int, test: PairedTest) -> PairCell:
     """Return a comparison in words: how much lower the cost of the one ahead is; for a ratio metric, whose costs are logarithms, a factor."""
     ahead = test if test.difference <= 0 else test.reversed()
-    is_ratio, decimals = board.columns[n].card.direction == "ratio", column_decimals(board, n)
+    direction, decimals = board.columns[n].card.direction, column_decimals(board, n)
     texts = [
-        f"×{math.exp(cost):.3g}" if is_ratio else format_number(cost, decimals)
+        format_cost(cost, direction, decimals)
         for cost in (-ahead.difference, -ahead.high, -ahead.low)
         if not math.isnan(cost)
     ]

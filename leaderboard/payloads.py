@@ -10,20 +10,21 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.clip_entry import ClipEntry
 from hoibench.results.board import Board
 from hoibench.results.board_export import write_exports
 from hoibench.results.cell_text import column_decimals
 from hoibench.results.clip_scores import ClipScores
 from hoibench.store import write_bytes
 from leaderboard.bars import column_scale
+from leaderboard.card_view import ARROWS
 from leaderboard.media import remove_stale_files
 from leaderboard.text import sanitize
 
@@ -85,9 +86,14 @@ def row_keys(board: Board) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def clip_id(entry: ClipEntry) -> str:
+def clip_id(clip: str) -> str:
     """Return a clip's id as the pages show it."""
-    return sanitize(entry.id, 100)
+    return sanitize(clip, 100)
+
+
+def clip_address(number: int, clip: str, keys: Sequence[str]) -> str:
+    """Return the address of the page of a clip (id) of board ``number`` (from 1) that shows the rows with these keys."""
+    return f"clip.html#{urlencode({'board': number, 'clip': clip_id(clip), 'rows': ','.join(keys)})}"
 
 
 def board_payloads(
@@ -119,7 +125,7 @@ def board_payload(
     """
     clips = [
         {
-            "id": clip_id(clip),
+            "id": clip_id(clip.id),
             "triplet": [sanitize(word, 60) for word in clip.triplet] if clip.triplet else None,
             "cluster": int(cluster),
             "tags": [sanitize(tag, 60) for tag in clip.tags[:20]],
@@ -158,6 +164,7 @@ def _column(board: Board, n: int, file: str, card_numbers: Mapping[str, int]) ->
         "card": card_numbers.get(card.id),
         "unit": sanitize(card.unit, 20),
         "direction": card.direction,
+        "arrow": ARROWS[card.direction],
         "primary": card.primary,
         "ranked": card.is_ranked,
         "digits": column_decimals(board, n),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hoibench.metrics.card_text import DIRECTIONS
 from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.board import Board
-from hoibench.results.cell_text import column_decimals, failure_text, format_number
+from hoibench.results.cell_text import column_decimals, failure_text, format_interval, format_number
 from hoibench.results.cells import Cell
 from leaderboard.bars import BarScale, column_scale
 from leaderboard.headline import column_title
@@ -68,7 +68,7 @@ def draw_plots(board: Board) -> tuple[Plot, ...]:
 
 def _choose_methods(board: Board) -> list[int]:
     """Return the rows of the methods; if there are too many, those with the best place in any primary column."""
-    methods = [m for m, row in enumerate(board.rows) if row.role == "ranked"]
+    methods = board.methods
     places = {m: len(methods) for m in methods}
     for n in board.primary_columns:
         order = {m: cost for m in methods if (cost := board.cells[m, n].order) is not None}
@@ -101,15 +101,14 @@ def _row(cell: Cell, label: str, scale: BarScale, decimals: int) -> PlotRow:
         return PlotRow(label, None, None, None, "", failure_text(cell) or "–", "")
     interval, standing = cell.value_interval, cell.standing
     low, high = (interval.low, interval.high) if interval else (cell.value, cell.value)
-    mark = "leader" if standing.is_leader else "tied" if standing.in_leading_group else ""
     return PlotRow(
         label=label,
         low=_place(scale, min(low, cell.value)),
         mean=_place(scale, cell.value),
         high=_place(scale, max(high, cell.value)),
-        mark="unranked" if standing.unranked else mark,
+        mark="unranked" if standing.unranked else standing.mark,
         text=format_number(cell.value, decimals),
-        interval=f"{format_number(low, decimals)} – {format_number(high, decimals)}" if interval else "",
+        interval=format_interval(interval, decimals) if interval else "",
     )
 
 

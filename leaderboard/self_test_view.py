@@ -14,6 +14,7 @@ from hoibench.metrics.self_test_record import (
     SelfTest,
     read_self_test,
 )
+from hoibench.results.cell_text import choose_decimals, format_number
 from hoibench.text import count
 from leaderboard.text import sanitize
 
@@ -111,6 +112,8 @@ def build_self_test_view(cards: Mapping[str, Card], card_numbers: Mapping[str, i
 
 
 def _row(card: Card, number: int, region: str, found: RegionOutcomes, record: SelfTest) -> SelfTestRow:
+    means = [mean for values in (found.truth, *found.corruptions.values()) if (mean := _mean(values)) is not None]
+    decimals = choose_decimals(means)
     return SelfTestRow(
         title=sanitize(card.title, 60),
         id=sanitize(card.id, 80),
@@ -118,24 +121,26 @@ def _row(card: Card, number: int, region: str, found: RegionOutcomes, record: Se
         card=number,
         region=region,
         is_ranked=card.is_ranked,
-        truth=_mean(found.truth),
-        cells=tuple(_cell(found.corruptions.get(name)) for name in record.corruptions),
+        truth=_mean_text(found.truth, decimals),
+        cells=tuple(_cell(found.corruptions.get(name), decimals) for name in record.corruptions),
     )
 
 
-def _cell(found: CorruptionOutcome | None) -> SelfTestCell:
+def _cell(found: CorruptionOutcome | None, decimals: int) -> SelfTestCell:
     if found is None:
         return SelfTestCell("", "", "", "")
-    return SelfTestCell(found.outcome, MARKS[found.outcome], _mean(found), ", ".join(found.greyed_by))
+    return SelfTestCell(found.outcome, MARKS[found.outcome], _mean_text(found, decimals), ", ".join(found.greyed_by))
 
 
-def _mean(scores: ClipValues) -> str:
-    """Return the mean of the values as a short text; empty if there is none."""
+def _mean(scores: ClipValues) -> float | None:
     values = [value for value in scores.values if value is not None]
-    if not values:
-        return ""
-    mean = sum(values) / len(values)
-    return f"{mean:.0f}" if abs(mean) >= 100 else f"{mean:.3g}" if abs(mean) >= 0.001 or not mean else "<0.001"
+    return sum(values) / len(values) if values else None
+
+
+def _mean_text(scores: ClipValues, decimals: int) -> str:
+    """Return the mean of the values with the decimals of its row; empty if there is none."""
+    mean = _mean(scores)
+    return "" if mean is None else format_number(mean, decimals)
 
 
 def _summarize(rows: Iterable[SelfTestRow]) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from hoibench.reference_rows import GROUND_TRUTH
 from hoibench.results.board import Board
 from hoibench.text import count
-from leaderboard.clip_choice import main_column, rank_methods, typical_clip
+from leaderboard.clip_choice import TypicalClip, main_column, rank_methods, typical_clip
 from leaderboard.clip_files import view_names
 from leaderboard.media import PredictionMedia, has_media
-from leaderboard.payloads import clip_id, row_keys
+from leaderboard.payloads import clip_address, clip_id, row_keys
 from leaderboard.text import sanitize
 
 MAX_METHODS = 4
@@ -65,12 +64,10 @@ def build_strip(board: Board, number: int, media: Mapping[tuple[int, int], Predi
     playing = [found for found in shown.values() if found.problem is None]
     if not playing:
         return None
-    name = clip_id(board.clips[c])
     keys = row_keys(board)
-    link = urlencode({"board": number, "clip": name, "rows": ",".join(keys[m] for m in shown)})
     return StripView(
-        caption=_caption(board, name),
-        link=f"clip.html#{link}",
+        caption=_caption(board, clip_id(board.clips[c].id), typical),
+        link=clip_address(number, board.clips[c].id, [keys[m] for m in shown]),
         frames=max(found.frames for found in playing),
         fps=max(found.fps for found in playing),
         rows=tuple(_strip_row(board, m, c, found) for m, found in shown.items()),
@@ -84,7 +81,7 @@ def _strip_rows(board: Board) -> list[int]:
     others = [
         m for m, row in enumerate(board.rows) if has_media(row) and row.method.id != GROUND_TRUTH and m not in ranked
     ]
-    truth = [m for m, row in enumerate(board.rows) if row.method.id == GROUND_TRUTH and row.method.kind == "reference"]
+    truth = [m for m, row in enumerate(board.rows) if row.method.id == GROUND_TRUTH]
     return truth + (ranked + others)[:MAX_METHODS]
 
 
@@ -93,9 +90,8 @@ def _strip_row(board: Board, m: int, c: int, media: PredictionMedia) -> StripRow
     return StripRow(sanitize(board.rows[m].label, 60), tuple(sheets)[:MAX_VIEWS], media)
 
 
-def _caption(board: Board, name: str) -> str:
+def _caption(board: Board, name: str, typical: TypicalClip | None) -> str:
     """Return a sentence that says why the strip shows the clip with a name."""
-    typical = typical_clip(board)
     if typical is None:
         return f"Clip {name}"
     label = sanitize(board.rows[typical.row].label, 60)

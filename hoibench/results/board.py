@@ -82,6 +82,11 @@ class Board:
     notes: tuple[str, ...]
 
     @property
+    def methods(self) -> tuple[int, ...]:
+        """The indices of the rows of methods."""
+        return tuple(m for m, row in enumerate(self.rows) if row.role == "ranked")
+
+    @property
     def clusters(self) -> int:
         """The number of clusters: distinct pairs of object instances among the clips."""
         return len(set(self.cluster_labels.tolist()))

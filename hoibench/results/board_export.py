@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 
 from hoibench.results.board import DEMONSTRATION, Board, Column
 from hoibench.results.cell_details import show_command
-from hoibench.results.cell_text import column_decimals, failure_text, format_number
+from hoibench.results.cell_text import column_decimals, failure_text, format_number, with_region
 from hoibench.results.table_text import csv_table, escape_markdown, latex_table, markdown_table
 from hoibench.store import atomic_write, write_bytes
 
-REGION_NAMES = {"full": "full frame", "fg": "foreground"}
 _NUMBERS = (
     "value", "low", "high", "over_answered", "over_answered_low", "over_answered_high", "factor_to_truth", "distance_to_truth"
 )  # fmt: skip
@@ -89,7 +88,7 @@ def cells_table(board: Board) -> pd.DataFrame:
                     "over_answered_high": over_answered.high if over_answered else None,
                     "factor_to_truth": cell.ratio_factor,
                     "distance_to_truth": cell.truth_distance,
-                    "mark": "leader" if cell.standing.is_leader else "tied" if cell.standing.in_leading_group else "",
+                    "mark": cell.standing.mark,
                     "not_ranked": cell.standing.unranked,
                     "greyed": cell.grey,
                     "command": show_command(board, row, column),
@@ -140,9 +139,8 @@ def _titles(board: Board, shown: Sequence[int]) -> list[str]:
     """Return the heads of some columns: title, region unless it is the board's first, and unit; the metric's id where titles are alike."""
 
     def head(name: str, column: Column) -> str:
-        region = "" if column.region == board.regions[0] else f", {REGION_NAMES.get(column.region, column.region)}"
         unit = f" ({column.card.unit})" if column.card.unit not in ("", "1") else ""
-        return f"{name}{region}{unit}"
+        return f"{with_region(name, column.region, board.regions[0])}{unit}"
 
     columns = [board.columns[n] for n in shown]
     titles = [head(column.card.title, column) for column in columns]
@@ -158,5 +156,5 @@ def _cell_text(board: Board, m: int, n: int, decimals: int) -> str:
         return failure_text(cell) or cell.status.replace("_", " ")
     interval, failures = cell.value_interval, failure_text(cell)
     ends = f" [{', '.join(format_number(end, decimals) for end in (interval.low, interval.high))}]" if interval else ""
-    mark = "*" if cell.standing.is_leader else "=" if cell.standing.in_leading_group else ""
+    mark = {"leader": "*", "tied": "="}.get(cell.standing.mark, "")
     return f"{format_number(cell.value, decimals)}{ends}{mark}{f' ({failures})' if failures else ''}{', greyed' if cell.grey else ''}"

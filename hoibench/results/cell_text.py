@@ -1,13 +1,16 @@
-"""Texts of a cell, the same on the page and in the terminal: its failures, and numbers in a common precision."""
+"""Texts of cells and columns, the same on the page and in the terminal: failures, regions, and numbers in a common precision."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
+from hoibench.metric_card import Direction
 from hoibench.results.board import Board
 from hoibench.results.cells import Cell
+from hoibench.results.confidence_intervals import Interval
 
+REGION_NAMES = {"full": "full frame", "fg": "foreground"}
 _MAX_DECIMALS = 6
 
 
@@ -16,6 +19,15 @@ def failure_text(cell: Cell) -> str:
     if not cell.failed:
         return ""
     return f"{cell.failed} of {cell.n_expected} failed" if cell.answered else f"failed 0/{cell.n_expected}"
+
+
+def with_region(title: str, region: str, usual: str) -> str:
+    """Return the title of a metric with the name of a region behind it, unless that is the usual one.
+
+    >>> with_region("RPE", "fg", usual="full")
+    'RPE, foreground'
+    """
+    return title if region == usual else f"{title}, {REGION_NAMES.get(region, region)}"
 
 
 def choose_decimals(values: Iterable[float]) -> int:
@@ -55,3 +67,13 @@ def format_number(value: float, decimals: int) -> str:
     if not float(shown):
         shown = f"{'<' if value > 0 else '>-'}{10.0**-decimals:.{decimals}f}"
     return shown.replace("-", "\N{MINUS SIGN}")
+
+
+def format_interval(interval: Interval, decimals: int) -> str:
+    """Return the ends of an interval with this number of decimals."""
+    return f"{format_number(interval.low, decimals)} – {format_number(interval.high, decimals)}"
+
+
+def format_cost(cost: float, direction: Direction, decimals: int) -> str:
+    """Return a difference of costs with this number of decimals; for a ratio metric, whose costs are logarithms, the factor with three digits."""
+    return f"×{math.exp(cost):.3g}" if direction == "ratio" else format_number(cost, decimals)

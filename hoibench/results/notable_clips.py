@@ -31,7 +31,7 @@ def worst_clips(board: Board, column: int, count: int) -> list[NotableClip]:
     Methods without any value of their own are left out.
     """
     scores = board.scores[column]
-    members = [m for m in _methods(board) if scores.is_answered[m]]
+    members = [m for m in board.methods if scores.is_answered[m]]
     cost = np.where(scores.has_cost[members], scores.cost[members], -np.inf)
     return [
         NotableClip(
@@ -55,7 +55,7 @@ def worst_clip(board: Board, column: int, row: int) -> NotableClip | None:
 
 def method_disagreements(board: Board, column: int, count: int) -> list[NotableClip]:
     """Return the clips on which the costs of the best and the worst method of a column differ most, as answered, the largest difference first."""
-    scores, members = board.scores[column], _methods(board)
+    scores, members = board.scores[column], list(board.methods)
     cost, present = scores.own_cost[members], scores.has_own_cost[members]
     if not len(members):
         return []
@@ -73,7 +73,7 @@ def method_disagreements(board: Board, column: int, count: int) -> list[NotableC
 
 def seed_disagreements(board: Board, column: int, count: int) -> list[NotableClip]:
     """Return the (row, clip) pairs of methods whose seeds differ most in a column, by their standard deviation, the largest first."""
-    scores, members = board.scores[column], _methods(board)
+    scores, members = board.scores[column], list(board.methods)
     variance = scores.seed_variance[members]
     deviation = np.where(variance > 0, np.sqrt(np.where(variance > 0, variance, 0.0)), -np.inf)
     return [
@@ -84,10 +84,6 @@ def seed_disagreements(board: Board, column: int, count: int) -> list[NotableCli
         )
         for m, c in _largest(deviation, count)
     ]
-
-
-def _methods(board: Board) -> list[int]:
-    return [m for m, row in enumerate(board.rows) if row.method.kind != "reference"]
 
 
 def _largest(values: Array, count: int) -> list[tuple[int, int]]:

@@ -58,6 +58,11 @@ class Standing:
     to_leader: PairedTest | None = None
     separable: float | None = None
 
+    @property
+    def mark(self) -> str:
+        """``leader`` for the best of its class, ``tied`` for a row that is not separable from it, else empty."""
+        return "leader" if self.is_leader else "tied" if self.in_leading_group else ""
+
 
 @dataclass(frozen=True)
 class ColumnRanking:

@@ -58,8 +58,7 @@
   function metricHead(column) {
     const link = element("a", "", titleOf(column));
     link.href = "metrics.html#card-" + column.card;
-    const arrow = { lower: "↓ ", higher: "↑ " }[column.direction] ?? "";
-    return heading("row", "name", column.card ? link : titleOf(column), column.primary ? " ★ " : " ", element("span", "unit", arrow + column.unit));
+    return heading("row", "name", column.card ? link : titleOf(column), column.primary ? " ★ " : " ", element("span", "unit", `${column.arrow} ${column.unit}`));
   }
 
   function valueCell({ column, value, failed, mean }, place, reason) {
