@@ -1,10 +1,10 @@
 "use strict";
-// Plays videos in step: one clock draws the same frame of every view of every method from sprite sheets, see leaderboard/media.py.
+// Plays videos in step: one clock draws the same frame of every view of every method from sprite sheets, see leaderboard/sheet.py.
 (function () {
   const { element } = hoibench;
   const MARK_HEIGHT = 8, MARK_BLOCKS = 16;
 
-  /** Draw the mark of a frame and a view as 16 black or white blocks over the width of a canvas, as ``frame_mark`` in media.py defines it. */
+  /** Draw the mark of a frame and a view as 16 black or white blocks over the width of a canvas, as ``frame_mark`` in sheet.py defines it. */
   function drawMark(context, frame, view, top) {
     const width = context.canvas.width, check = ((frame >> 4) + (frame & 15) + view + 5) & 15;
     const bits = ((frame & 255) << 8) | ((view & 15) << 4) | check;

@@ -15,16 +15,8 @@ from hoibench.results.run_folder import read_run
 from leaderboard.build import SiteOptions, build
 from leaderboard.clip_choice import choose_clips, typical_clip
 from leaderboard.highlights import highlights
-from leaderboard.media import (
-    MARK_BLOCKS,
-    MARK_HEIGHT,
-    MEDIA_FILE,
-    collect_media,
-    draw_sheet,
-    frame_mark,
-    remove_stale_files,
-    tile_size,
-)
+from leaderboard.media import MEDIA_FILE, collect_media, remove_stale_files
+from leaderboard.sheet import MARK_BLOCKS, MARK_HEIGHT, draw_sheet, frame_mark, tile_size
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
-"""Reads the frame marks of canvases from a screenshot of a page, as a user would see them; see ``leaderboard.media.frame_mark``."""
+"""Reads the frame marks of canvases from a screenshot of a page, as a user would see them; see ``leaderboard.sheet.frame_mark``."""
 
 import io
 
 import numpy as np
 from PIL import Image
 
-from leaderboard.media import MARK_BLOCKS, MARK_HEIGHT, frame_mark
+from leaderboard.sheet import MARK_BLOCKS, MARK_HEIGHT, frame_mark
 
 BOXES = """canvases => canvases.map(c => {
   const box = c.getBoundingClientRect(), words = c.parentElement.textContent.trim();
