@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import PositiveInt
+
 from hoibench.store.records import Record
 
 
@@ -30,5 +32,5 @@ class ClipEntry:
     camera_ids: tuple[str, ...] = ()
     start: int = 0
     tags: tuple[str, ...] = ()
-    valid_frames: int | None = None
+    valid_frames: PositiveInt | None = None
     variant: str = ""

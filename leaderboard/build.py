@@ -84,6 +84,10 @@ class SiteOptions:
     videos: bool = False
     """Copy the full-size videos into the site."""
 
+    def __post_init__(self) -> None:
+        if self.media_clips < 0:
+            raise ValueError(f"--media-clips {self.media_clips}: give 0 for no videos, or a number of clips")
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions(SiteOptions):
@@ -211,7 +215,7 @@ def _write_pages(out: Path, contents: Mapping[str, Mapping[str, object]], extra:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build a site from the command line; return 0, or 2 if a run cannot be read or the site not be written."""
+    """Build a site from the command line; return 0, 2 if a run cannot be read or the site not be written, or 130 for Ctrl-C."""
     try:
         options = parse(BuildOptions, sys.argv[1:] if arguments is None else arguments, "python -m leaderboard.build")
         if not options.runs:
@@ -220,6 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: give the same command again; the videos made so far are kept\n")
+        return 130
     sys.stdout.write(f"{index}\n")
     return 0
 

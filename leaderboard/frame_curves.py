@@ -14,6 +14,9 @@ from hoibench.results.results_file import read_frame_values
 from leaderboard.media import PredictionMedia
 from leaderboard.text import sanitize
 
+MAX_FRAMES = 10_000
+"""Values of later frames are left out: a curve has a place for each frame, and a damaged file may name any."""
+
 Curves = dict[str, list[float | None]]
 
 
@@ -35,6 +38,7 @@ def frame_curves(board: Board, media: Mapping[tuple[int, int], PredictionMedia])
         curves[m, c] = {}
         for column in board.columns:
             values = own[(own["metric"] == column.card.id) & (own["region"] == column.region)]
+            values = values[values["frame"].between(0, MAX_FRAMES - 1)]
             means = values.groupby("frame")["value"].mean().dropna()
             if len(means):
                 curves[m, c][_title(column.card.title, column.region, column.card.unit)] = _to_curve(means)

@@ -20,7 +20,7 @@ from hoibench.predictions import SUFFIXES, is_complete, read_prediction_record
 from hoibench.reference_rows import GROUND_TRUTH
 from hoibench.results.board import Board
 from hoibench.results.board_rows import BoardRow
-from hoibench.store import atomic_write, sha256_file, write_bytes
+from hoibench.store import atomic_write, remove_temporary_files, sha256_file, write_bytes
 from hoibench.video import decode_crop, probe
 from leaderboard.sheet import MARK_HEIGHT, MAX_FRAMES, draw_sheet, sheet_grid, tile_size
 from leaderboard.text import error_text, sanitize
@@ -84,15 +84,19 @@ def collect_media(
     making: dict[str, Future[None]] = {}
     media = {}
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="media") as pool:
-        for m, c in places:
-            media[m, c] = _find_media(board, m, c, out, copy_videos, pool, making)
-        for n, place in enumerate(places, start=1):
-            errors = (_error(making[name]) for name in media[place].sheets if name in making)
-            if error := next(filter(None, errors), None):
-                problem = _as_problem(board.rows[place[0]], error)
-                media[place] = PredictionMedia(seed=media[place].seed, problem=problem)
-            if on_progress is not None:
-                on_progress(n, len(places))
+        try:
+            for m, c in places:
+                media[m, c] = _find_media(board, m, c, out, copy_videos, pool, making)
+            for n, place in enumerate(places, start=1):
+                errors = (_error(making[name]) for name in media[place].sheets if name in making)
+                if error := next(filter(None, errors), None):
+                    problem = _as_problem(board.rows[place[0]], error)
+                    media[place] = PredictionMedia(seed=media[place].seed, problem=problem)
+                if on_progress is not None:
+                    on_progress(n, len(places))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # a full disk or Ctrl-C does not wait for the sheets that are not begun
+            raise
     return media
 
 
@@ -115,8 +119,13 @@ def first_prediction(row: BoardRow, clip: str) -> tuple[int, Path] | tuple[None,
 
 
 def remove_stale_files(folder: Path, names: re.Pattern[str], kept: Collection[str]) -> list[Path]:
-    """Remove the files of a folder that have one of our ``names`` but are not ``kept``, left by an earlier build; return their paths."""
-    stale = [path for path in sorted(folder.glob("*")) if names.match(path.name) and path.name not in kept]
+    """Remove the files of a folder that have one of our ``names`` but are not ``kept``, left by an earlier build; return their paths.
+
+    Temporary files of killed builds are removed, too.
+    """
+    remove_temporary_files(folder)
+    found = [path for path in sorted(folder.glob("*")) if names.match(path.name) and not path.is_dir()]
+    stale = [path for path in found if path.name not in kept]
     for path in stale:
         path.unlink()
     return stale
@@ -214,7 +223,7 @@ def _image_size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             return image.size
-    except OSError:
+    except (OSError, Image.DecompressionBombError):
         return None
 
 

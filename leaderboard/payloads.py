@@ -76,13 +76,14 @@ def pack(array: Array) -> str:
 def row_keys(board: Board) -> tuple[str, ...]:
     """Return a key for each row of a board, which the data files and the addresses of the clip page name it by.
 
-    It is the method's key; ``~2`` and so on is added where several runs have the same method.
+    It is the method's key; ``~2`` and so on is added where several runs have the same method, and to ``__proto__``, which no object in a script
+    can have as a key.
     """
     keys: list[str] = []
     for row in board.rows:
         key = sanitize(row.method.key, 100)
-        names = (key if n == 1 else f"{key}~{n}" for n in range(1, len(board.rows) + 1))
-        keys.append(next(name for name in names if name not in keys))
+        names = (key if n == 1 else f"{key}~{n}" for n in range(1, len(board.rows) + 2))
+        keys.append(next(name for name in names if name not in (*keys, "__proto__")))
     return tuple(keys)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -116,10 +117,11 @@ def collect_scene(board: Board, c: int) -> ClipScene:
             if folder is None:
                 raise FileNotFoundError("there is no complete prediction of this clip")
             motion = align_stored_prediction(folder, clip, cast(Pairing | None, row.method.pairing), memo)
+            points = predicted_points(motion, chosen)
         except (OSError, ValueError, NoValue) as error:
             scenes[m] = _without_points(row, error)
             continue
-        file = _add_payload(payloads, predicted_points(motion, chosen))
+        file = _add_payload(payloads, points)
         scenes[m] = PredictionScene(file, describe_alignment(motion), {DISTANCE: distance_curve(motion)})
     return ClipScene(clip, true_file, scenes, payloads)
 
@@ -143,12 +145,17 @@ def true_points(truth: TrueTracks, chosen: Array) -> ScenePoints:
 
     Raises:
         Undefined: all true points coincide.
+        ValueError: points are too far away.
     """
     return _quantize(truth.world[None, :, chosen], truth.recorded[None, :, chosen], truth, chosen)
 
 
 def predicted_points(motion: AlignedMotion, chosen: Array) -> ScenePoints:
-    """Return the aligned predictions of the true points with some indices, in each view that sees the point in frame 0, as metrics count them."""
+    """Return the aligned predictions of the true points with some indices, in each view that sees the point in frame 0, as metrics count them.
+
+    Raises:
+        ValueError: points are too far away.
+    """
     truth = motion.truth
     world = cameras_to_world(motion.pred.xyz, truth.cameras)
     valid = motion.pred.valid & truth.visible_first
@@ -160,6 +167,8 @@ def _quantize(world: Array, valid: Array, truth: TrueTracks, chosen: Array) -> S
     near = np.clip(world, centre - reach, centre + reach)
     shown = near[valid] if valid.any() else centre[None]
     low, high = shown.min(axis=0), shown.max(axis=0)
+    if not np.isfinite(high - low).all():
+        raise ValueError("the points are too far away to be shown")
     steps = np.rint((near - low) / np.maximum(high - low, 1e-9) * (MISSING - 1)).clip(0, MISSING - 1)
     xyz = np.where(valid[..., None], steps, MISSING).astype(np.uint16)
     return ScenePoints(xyz, truth.part[chosen].astype(np.uint8), low, high)
@@ -169,8 +178,9 @@ def distance_curve(motion: AlignedMotion) -> list[float | None]:
     """Return, for each frame, the mean distance of the points that count (in all views) to the truth, cm; None where none has a prediction."""
     distance = np.linalg.norm(motion.pred.xyz - motion.truth.points, axis=-1)
     counted = motion.truth.mask & motion.pred.valid
-    total, number = (distance * counted).sum(axis=(0, 2)), counted.sum(axis=(0, 2))
-    return [100 * float(d) / int(k) if k else None for d, k in zip(total, number, strict=True)]
+    total, number = np.where(counted, distance, 0).sum(axis=(0, 2)), counted.sum(axis=(0, 2))
+    means = [100 * float(d) / int(k) if k else None for d, k in zip(total, number, strict=True)]
+    return [mean if mean is not None and math.isfinite(mean) else None for mean in means]
 
 
 def describe_alignment(motion: AlignedMotion) -> str:

@@ -54,7 +54,7 @@ def export_command(arguments: Sequence[str]) -> int:
     if options.out.suffix != ".rrd":
         raise ValueError(f"--out {options.out}: give a name that ends with .rrd, by which the viewer knows the format")
     check_writable("--out", options.out)
-    from hoibench.clip_file import clip_folder, read_clip
+    from hoibench.clip_file import CLIP_FILE, clip_folder, read_clip
     from hoibench.evaluation.rerun_file import write_rerun
     from hoibench.results.run_folder import read_run
 
@@ -64,10 +64,10 @@ def export_command(arguments: Sequence[str]) -> int:
         if options.clip not in clips:
             raise UnknownName(f"clip of {run.folder}", options.clip, clips)
     folders = [clip_folder(run.folder, options.clip) for run in runs]
-    stored = next((folder for folder in folders if folder.is_dir()), None)
+    stored = next((folder for folder in folders if (folder / CLIP_FILE).is_file()), None)
     if stored is None:
         raise FileNotFoundError(
-            f"{folders[0]} does not exist: `hoibench score {runs[0].folder}` adds the clips to an older run"
+            f"{folders[0] / CLIP_FILE} does not exist: `hoibench score {runs[0].folder}` adds the clips to an older run"
         )
     predictions = dict(_find_predictions(runs, options))
     reasons = write_rerun(options.out, read_clip(stored), predictions)

@@ -133,7 +133,10 @@ def _log_videos(recording: RecordingStream, clip: Clip, name: str, folder: Path)
         entity = rr.new_entity_path(["videos", name, view.id])
         video = rr.AssetVideo(path=path)
         recording.log(entity, video, static=True)
-        times = video.read_frame_timestamps_nanos()[: clip.frames]
+        try:
+            times = video.read_frame_timestamps_nanos()[: clip.frames]
+        except RuntimeError as error:
+            raise ValueError(f"{path} cannot be read as a video ({error}): generate the prediction again") from error
         recording.send_columns(
             entity,
             indexes=[rr.TimeColumn(TIMELINE, sequence=range(len(times)))],

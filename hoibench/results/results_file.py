@@ -72,7 +72,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is not Parquet, its schema or columns are not those of this version, or a value is NaN; the message names the file.
+        ValueError: the file is not Parquet, its schema or columns are not those of this version, or a value is not finite; it names the file.
     """
     return _read(path, None)
 
@@ -100,9 +100,9 @@ def _read(path: Path, rows: pc.Expression | None) -> pd.DataFrame:
             f"{path} is not a valid Parquet file ({error}): `hoibench merge RUN` writes it again"
         ) from error
     for name in sorted(_FLOATS):
-        if pc.any(pc.is_nan(table[name])).as_py():
+        if pc.any(pc.invert(pc.is_finite(table[name]))).as_py():
             raise ValueError(
-                f"{path}: column {name!r} has NaN; a missing value is null: `hoibench merge RUN` writes the file again"
+                f"{path}: column {name!r} has NaN or infinity; a missing value is null: `hoibench merge RUN` writes the file again"
             )
     frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS_TYPES.get)
     return frame

@@ -3,6 +3,7 @@
 (function () {
   const { element } = hoibench;
   const MARK_HEIGHT = 8, MARK_BLOCKS = 16;
+  const MAX_FRAMES = 256; // of a sheet, see leaderboard/media.py
 
   /** Draw the mark of a frame and a view as 16 black or white blocks over the width of a canvas, as ``frame_mark`` in sheet.py defines it. */
   function drawMark(context, frame, view, top) {
@@ -14,6 +15,8 @@
       context.fillRect(left, top, right - left, MARK_HEIGHT);
     }
   }
+
+  const ending = (frames) => (frames < MAX_FRAMES ? "ends after " + frames + " frames" : "only the first " + frames + " frames are shown here");
 
   /* One view of one method: a canvas that shows one tile of a sheet, or words. It never shows another frame than that of the clock. */
   class Panel {
@@ -55,7 +58,7 @@
     draw(frame) {
       const { frames, grid, tile } = this.source;
       this.frame = frame;
-      const words = this.problem || (!this.sheet ? "loading" : frame >= frames ? "ends after " + frames + " frames" : "");
+      const words = this.problem || (!this.sheet ? "loading" : frame >= frames ? ending(frames) : "");
       this.element.dataset.state = words ? (words === "loading" ? words : "none") : "ready";
       if (this.words.textContent !== words) this.words.textContent = words;
       if (words) return;

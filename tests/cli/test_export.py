@@ -99,9 +99,17 @@ def test_wrong_arguments_are_named(run, tmp_path, capsys, flags, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_damaged_video_is_named(run, read, tmp_path, capsys):
+    copy = shutil.copytree(run, tmp_path / "run")
+    video = copy / "predictions" / "svimo" / "seed-0" / CLIP / "view-1.mp4"
+    video.write_bytes(bytes(video.stat().st_size))
+    assert main(["export", str(copy), "--clip", CLIP, "--out", str(tmp_path / "x.rrd"), "--method", "svimo"]) == 2
+    assert f"{video} cannot be read as a video" in capsys.readouterr().err
+
+
 def test_a_run_without_stored_clips_names_the_fix(tmp_path, capsys):
     run = fake_site.write_run(tmp_path / "run")
-    shutil.rmtree(run / "clips")
+    (run / "clips" / CLIP / "clip.json").unlink()
     assert main(["export", str(run), "--clip", CLIP, "--out", str(tmp_path / "x.rrd")]) == 2
     assert f"`hoibench score {run}` adds the clips" in capsys.readouterr().err
 

@@ -204,6 +204,8 @@ def test_the_command_line_builds_the_page_or_names_the_invalid_run(tmp_path, cap
     run = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
     assert main([str(run), "--out", str(tmp_path / "page")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "page" / "index.html")
+    assert main([str(run), "--out", str(tmp_path / "page"), "--media-clips=-1"]) == 2
+    assert "--media-clips -1: give 0" in capsys.readouterr().err
     (run / "run.json").write_text(json.dumps({"schema": "other"}))
     assert main([str(run), "--out", str(tmp_path / "page")]) == 2
     assert "schema is 'other'" in capsys.readouterr().err

@@ -31,6 +31,7 @@ def test_a_curve_has_the_mean_over_views_of_every_stored_frame_of_the_shown_seed
         for frame in (0, 2, 4)
         if (view, frame) != (1, 4)
     ]
+    frames += [row | {"frame": frame} for row in places for frame in (-1, 10**9)]  # no frames of a video
     write_rows(run / "results.parquet", [ResultRow(**row) for row in [*rows, *frames]])
     (board,) = build_boards([read_run(run)], fake_runs.CARDS)
     das = next(m for m, row in enumerate(board.rows) if row.method.id == "das")

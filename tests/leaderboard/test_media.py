@@ -1,7 +1,9 @@
 """Sheets of videos: their frames, marks and names, and what happens to missing and damaged videos."""
 
+import errno
 import re
 import shutil
+import time
 
 import fake_runs
 import fake_site
@@ -112,6 +114,29 @@ def test_sheets_of_the_runs_own_page_are_copied(made, tmp_path):
     assert (tmp_path / "site" / name).read_bytes() == (again / "leaderboard" / name).read_bytes()
 
 
+def test_an_image_too_large_to_open_is_made_again(made, tmp_path, monkeypatch):
+    run = shutil.copytree(made[0], tmp_path / "run")
+    shutil.copytree(made[2] / "media", run / "leaderboard" / "media")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    found = collect_media(read_board(run), [0], tmp_path / "site")
+    assert {media.problem for media in found.values()} == {None}
+
+
+def test_a_full_disk_does_not_wait_for_the_sheets_that_are_not_begun(made, tmp_path, monkeypatch):
+    begun = []
+
+    def fail(*_):
+        begun.append(1)
+        time.sleep(0.1 * (len(begun) > 1))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("leaderboard.media._make_sheet", fail)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with pytest.raises(OSError, match="No space left"):
+        collect_media(made[1], [0, 1], tmp_path / "site")
+    assert len(begun) < 8  # of 24
+
+
 def test_missing_and_damaged_predictions_are_problems_in_words(made, tmp_path):
     run = shutil.copytree(made[0], tmp_path / "run")
     svimo, wan, das = (
@@ -156,8 +181,10 @@ def test_only_stale_files_with_our_names_are_removed(tmp_path):
     )
     for name in names:
         (tmp_path / name).write_text("x")
+    (tmp_path / f".tmp-0123abcd-{names[0]}").write_text("of a killed build")
+    (tmp_path / "0123456789abcdef0125-0.webp").mkdir()
     assert [path.name for path in remove_stale_files(tmp_path, MEDIA_FILE, {names[0]})] == [names[1]]
-    assert {path.name for path in tmp_path.iterdir()} == {names[0], *names[2:]}
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {names[0], *names[2:]}
     assert remove_stale_files(tmp_path / "absent", re.compile("x"), set()) == []
 
 

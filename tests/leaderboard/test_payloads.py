@@ -74,6 +74,13 @@ def test_keys_of_rows_are_distinct(tmp_path):
     assert sorted(row_keys(board)) == ["svimo", "svimo~2", "svimo~3", "syncmv4d", "syncmv4d~2", "syncmv4d~3"]
 
 
+def test_no_key_is_one_that_no_object_in_a_script_can_have(tmp_path):
+    method = fake_runs.FakeMethod("__proto__", "P", fake_runs.means(1, 10))
+    run = fake_runs.write_run(tmp_path / "run", [method], clips=2, metrics=("psnr@1",))
+    (board,) = build_boards([read_run(run)], fake_runs.CARDS)
+    assert row_keys(board) == ("__proto__~2",)
+
+
 def test_a_script_holds_its_value_as_text():
     texts = ["</script><script>window.pwned=1</script>", "<!--", "\u2028\u2029", '"\\', "é", "\ud800", "&lt;"]
     script = to_script("b1", texts)

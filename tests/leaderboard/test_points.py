@@ -1,6 +1,7 @@
 """Points of the 4D view: what a page decodes is what the metrics align."""
 
 import base64
+import json
 import shutil
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ from hoibench.metrics.case import Case
 from hoibench.predictions import read_prediction, write_prediction
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
+from leaderboard.clip_files import clip_payloads
+from leaderboard.media import PredictionMedia
+from leaderboard.payloads import to_script
 from leaderboard.points import DISTANCE, MAX_POINTS, MISSING, choose_points, collect_scene, distance_curve
 
 
@@ -129,6 +133,16 @@ def test_what_is_missing_is_said(run):
     assert len(scenes[0].payloads) == 2  # the truth and syncmv4d
     assert (scenes[1].clip, scenes[1].truth, scenes[1].payloads) == (None, None, {})
     assert "hoibench score RUN" in scenes[1].rows[row_of(board, "syncmv4d")].alignment
+
+
+@pytest.mark.parametrize("far", [1e200, 1e308])
+def test_points_too_far_to_be_shown_are_left_out(run, far):
+    path = run / "clips" / fake_site.CLIPS[0] / "clip.json"
+    clip = json.loads(path.read_text())
+    clip["views"][0]["t"] = [far, far, far]
+    path.write_text(json.dumps(clip))
+    for _, value in clip_payloads(board_of(run), "b1", {(m, 0): PredictionMedia() for m in range(3)}):
+        to_script("b1", value)  # a ValueError if a number is not finite
 
 
 def test_at_most_so_many_points_are_shown(case):

@@ -214,7 +214,7 @@ def test_an_empty_run_has_an_empty_typed_table(tmp_path):
     assert pq.read_schema(tmp_path / "r.parquet").equals(SCHEMA)
 
 
-def test_another_schema_and_nan_are_refused(tmp_path):
+def test_another_schema_and_numbers_that_are_not_finite_are_refused(tmp_path):
     write_rows(tmp_path / "rows.parquet", [a_row()])
     table = pq.read_table(tmp_path / "rows.parquet")
     pq.write_table(table.replace_schema_metadata({"hoibench": "results@4"}), tmp_path / "old.parquet")
@@ -222,10 +222,12 @@ def test_another_schema_and_nan_are_refused(tmp_path):
         ValueError, match=r"old\.parquet has the schema results@4, expected results@\d+; .hoibench score"
     ):
         read_rows(tmp_path / "old.parquet")
-    values = pa.array([math.nan], pa.float64())
-    pq.write_table(table.set_column(table.schema.get_field_index("value"), "value", values), tmp_path / "nan.parquet")
-    with pytest.raises(ValueError, match=r"nan\.parquet: column 'value' has NaN"):
-        read_headlines(tmp_path / "nan.parquet")
+    for number in (math.nan, math.inf):
+        values = pa.array([number], pa.float64())
+        place = table.schema.get_field_index("value")
+        pq.write_table(table.set_column(place, "value", values), tmp_path / "nan.parquet")
+        with pytest.raises(ValueError, match=r"nan\.parquet: column 'value' has NaN or infinity"):
+            read_headlines(tmp_path / "nan.parquet")
 
 
 def test_missing_and_invalid_files_are_named(tmp_path):
