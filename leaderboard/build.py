@@ -21,13 +21,14 @@ from leaderboard.board_view import build_board_view
 from leaderboard.card_view import build_card_view, group_cards
 from leaderboard.clip_choice import choose_clips
 from leaderboard.clip_files import clip_file_names, clip_payloads
-from leaderboard.media import MEDIA_FILE, collect_media, remove_stale_files
+from leaderboard.media import MEDIA_FILE, PredictionMedia, collect_media, remove_stale_files
 from leaderboard.payloads import board_payloads, write_data
 from leaderboard.reported_results import read_papers
 from leaderboard.run_view import build_failure_views, build_run_view
 from leaderboard.self_test_view import build_self_test_view
-from leaderboard.strip import StripView, build_strip
+from leaderboard.strip import build_strip
 
+Media = dict[tuple[int, int], PredictionMedia]
 MAX_PAGE_BYTES = 3_000_000
 HERE = Path(__file__).parent
 """The folder of templates and assets.  It is not found by package name, which in a run folder would mean the run's own leaderboard/."""
@@ -130,14 +131,16 @@ def build(
     boards, paper_boards = build_boards(found, cards), build_paper_boards(found, cards)
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     failures, more_failures = build_failure_views(found)
-    strips = _write_data(boards, paper_boards, card_numbers, out, options, on_progress)
+    named = {f"b{n}": board for n, board in enumerate(boards, start=1)}
+    papers = {f"p{n}": board for n, board in enumerate(paper_boards, start=1)}
+    media = _collect_media(named, out, options, on_progress)
     views = [build_board_view(board, card_numbers, n) for n, board in enumerate(boards, start=1)]
     contents: dict[str, dict[str, object]] = {
         "index.html": {
             "failures": failures,
             "more_failures": more_failures,
             "boards": views,
-            "strips": strips,
+            "strips": [build_strip(board, n, media[f"b{n}"]) for n, board in enumerate(boards, start=1)],
         },
         "clip.html": {"boards": views},
         "paper.html": {
@@ -150,44 +153,58 @@ def build(
         },
         "runs.html": {"runs": [build_run_view(run) for run in found]},
     }
-    _write_pages(out, contents, extra)
+    pages = _render_pages(out, contents, extra)
+    _write_data(named, papers, media, card_numbers, out)
+    for path in sorted((HERE / "assets").iterdir()):
+        write_bytes(out / "assets" / path.name, path.read_bytes())
+    for name in sorted(pages, key="index.html".__eq__):
+        write_bytes(out / name, pages[name])
     return out / "index.html"
 
 
-def _write_data(
-    boards: Sequence[Board],
-    paper_boards: Sequence[Board],
-    card_numbers: Mapping[str, int],
-    out: Path,
-    options: SiteOptions,
-    on_progress: Callable[[Progress], None],
-) -> list[StripView | None]:
-    """Write the data files and media of all boards, and remove those of an earlier build; return each board's strip of videos."""
+def _collect_media(
+    boards: Mapping[str, Board], out: Path, options: SiteOptions, on_progress: Callable[[Progress], None]
+) -> dict[str, Media]:
+    """Make the media of the boards, and return what ``collect_media`` does by the board's name."""
 
     def report(done: int, total: int) -> None:
         on_progress(Progress("page", done, total))
 
+    return {
+        name: collect_media(board, choose_clips(board, options.media_clips), out, options.videos, on_progress=report)
+        for name, board in boards.items()
+    }
+
+
+def _write_data(
+    boards: Mapping[str, Board],
+    papers: Mapping[str, Board],
+    media: Mapping[str, Media],
+    card_numbers: Mapping[str, int],
+    out: Path,
+) -> None:
+    """Write the data files of all boards, and remove the data and media of an earlier build."""
     payloads: list[Iterator[tuple[str, object]]] = []
-    strips, files = [], set()
-    for n, board in enumerate(boards, start=1):
-        name, clips = f"b{n}", choose_clips(board, options.media_clips)
-        media = collect_media(board, clips, out, options.videos, on_progress=report)
+    for name, board in boards.items():
         payloads += [
-            board_payloads(board, name, clip_file_names(name, media), card_numbers),
-            clip_payloads(board, name, media),
+            board_payloads(board, name, clip_file_names(name, media[name]), card_numbers),
+            clip_payloads(board, name, media[name]),
         ]
-        files |= {Path(file).name for found in media.values() for file in (*found.sheets, *found.videos)}
-        strips.append(build_strip(board, n, media))
-    papers = {f"p{n}": board for n, board in enumerate(paper_boards, start=1)}
     payloads += [board_payloads(board, name, {}, card_numbers) for name, board in papers.items()]
-    named = {f"b{n}": board for n, board in enumerate(boards, start=1)}
-    write_data(out, {**named, **papers}, chain.from_iterable(payloads))
+    write_data(out, {**boards, **papers}, chain.from_iterable(payloads))
+    every = [found for of_board in media.values() for found in of_board.values()]
+    files = {Path(file).name for found in every for file in (*found.sheets, *found.videos)}
     remove_stale_files(out / "media", MEDIA_FILE, files)
-    return strips
 
 
-def _write_pages(out: Path, contents: Mapping[str, Mapping[str, object]], extra: Sequence[ExtraPage]) -> None:
-    """Write the assets and the pages, index.html last; nothing is written if a page is too large."""
+def _render_pages(
+    out: Path, contents: Mapping[str, Mapping[str, object]], extra: Sequence[ExtraPage]
+) -> dict[str, bytes]:
+    """Return the pages by file name.
+
+    Raises:
+        ValueError: a page is too large.
+    """
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -208,10 +225,7 @@ def _write_pages(out: Path, contents: Mapping[str, Mapping[str, object]], extra:
             raise ValueError(
                 f"{out / name} would have {len(text)} bytes, more than {MAX_PAGE_BYTES}: put fewer runs on one site"
             )
-    for path in sorted((HERE / "assets").iterdir()):
-        write_bytes(out / "assets" / path.name, path.read_bytes())
-    for name in sorted(rendered, key="index.html".__eq__):
-        write_bytes(out / name, rendered[name])
+    return rendered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

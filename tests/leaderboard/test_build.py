@@ -170,8 +170,10 @@ def test_a_build_that_fails_leaves_the_old_page(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_PAGE_BYTES", len(before))
     build([run], tmp_path / "page", fake_runs.CARDS)
     monkeypatch.setattr(module, "MAX_PAGE_BYTES", len(before) - 1)
+    (tmp_path / "page" / "data" / "b7.js").write_text("of the old page")
     with pytest.raises(ValueError, match=f"more than {len(before) - 1}: put fewer runs on one site"):
         build([run], tmp_path / "page", fake_runs.CARDS)
+    assert (tmp_path / "page" / "data" / "b7.js").is_file()
     assert (tmp_path / "page" / "index.html").read_bytes() == before
     assert not list((tmp_path / "page").rglob(".tmp-*"))
 
