@@ -114,5 +114,5 @@
     return shift + (x - 0.5) * Math.log(x) - x + Math.log(2 * Math.PI) / 2 + series;
   }
 
-  hoibench.statistics = { mean, bellMcCaffrey, estimate, interval, tQuantile };
+  hoibench.statistics = { mean, interval, tQuantile };
 })();
