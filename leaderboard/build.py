@@ -200,7 +200,7 @@ def _write_data(
 def _render_pages(
     out: Path, contents: Mapping[str, Mapping[str, object]], extra: Sequence[ExtraPage]
 ) -> dict[str, bytes]:
-    """Return the pages by file name.
+    """Return the pages by file name; one that would be too large lacks the drawers, i.e. the numbers and commands behind its cells.
 
     Raises:
         ValueError: a page is too large.
@@ -214,17 +214,22 @@ def _render_pages(
     )
     pages = (*PAGES, *(Page(page.file, page.title) for page in extra))
     values = {**contents, **{page.file: {"title": page.title, "html": page.html} for page in extra}}
-    rendered = {
-        page.file: environment.get_template(page.file if page in PAGES else "extra.html")
-        .render(values[page.file], pages=pages, file=page.file, styles=page.styles, scripts=page.scripts)
-        .encode()
-        for page in pages
-    }
-    for name, text in rendered.items():
+
+    def render(page: Page, has_drawers: bool) -> bytes:
+        template = environment.get_template(page.file if page in PAGES else "extra.html")
+        frame = {"pages": pages, "file": page.file, "styles": page.styles, "scripts": page.scripts}
+        return template.render(values[page.file], **frame, has_drawers=has_drawers).encode()
+
+    rendered = {}
+    for page in pages:
+        text = render(page, has_drawers=True)
+        if len(text) > MAX_PAGE_BYTES:
+            text = render(page, has_drawers=False)
         if len(text) > MAX_PAGE_BYTES:
             raise ValueError(
-                f"{out / name} would have {len(text)} bytes, more than {MAX_PAGE_BYTES}: put fewer runs on one site"
+                f"{out / page.file} would have {len(text)} bytes, more than {MAX_PAGE_BYTES}: put fewer runs on one site"
             )
+        rendered[page.file] = text
     return rendered
 
 

@@ -36,7 +36,7 @@ def choose_decimals(values: Iterable[float]) -> int:
     >>> choose_decimals([5.1, 7.7, 41.0]), choose_decimals([0.0131])
     (2, 4)
     """
-    sizes = sorted(abs(value) for value in values if value)
+    sizes = sorted(abs(value) for value in values if value and math.isfinite(value))
     if not sizes:
         return 0
     return max(0, min(_MAX_DECIMALS, 2 - math.floor(math.log10(sizes[len(sizes) // 2]))))

@@ -147,11 +147,18 @@ def result_costs(values: Array, numbers: Array, ok: Array, direction: Direction)
 
 
 def _read_details(details: Array, ok: Array, direction: Direction) -> Array:
-    """Return ``ratio`` or ``truth`` from the JSON details of n results, (n,) float64; NaN where it is no finite number or the metric needs none."""
+    """Return ``ratio`` or ``truth`` from the JSON details of n results, (n,) float64; NaN where it is no finite number or the metric needs none.
+
+    Raises:
+        ValueError: details are not a JSON object.
+    """
     key = {"ratio": "ratio", "truth_distance": "truth"}.get(direction)
     numbers = np.full(len(details), np.nan)
     for n in np.flatnonzero(ok) if key else ():
-        number = json.loads(details[n]).get(key)
+        try:
+            number = json.loads(details[n]).get(key)
+        except (ValueError, AttributeError, RecursionError):
+            raise ValueError(f"results.parquet: details is {details[n][:60]!r}, expected a JSON object") from None
         if isinstance(number, int | float) and math.isfinite(number):
             numbers[n] = number
     return numbers

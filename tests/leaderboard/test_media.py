@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hoibench.predictions import write_prediction
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
 from leaderboard.build import SiteOptions, build
@@ -91,10 +90,11 @@ def test_a_second_build_writes_nothing_and_a_changed_video_gets_a_new_sheet(made
     assert {path: path.stat().st_mtime_ns for path in (out / "media").iterdir()} == before
 
     changed = shutil.copytree(run, tmp_path / "run")
-    clip = fake_site.make_clip(0)
-    write_prediction(
-        changed / "predictions/wan2.2/seed-0" / clip.id, fake_site.make_prediction(clip, "svimo"), fake_site.FPS
+    source, target = (
+        changed / "predictions" / method / "seed-0" / fake_site.make_clip(0).id for method in ("svimo", "wan2.2")
     )
+    shutil.rmtree(target)
+    shutil.copytree(source, target)
     board = read_board(changed)
     other = collect_media(board, [0, 1], out)
     m = row_of(board, "wan2.2")

@@ -117,6 +117,11 @@ def test_a_value_without_what_its_cost_needs_has_no_cost(direction, details):
     assert found.has_value[OURS].all() and not found.has_cost[OURS].any()
 
 
+def test_details_that_are_no_object_are_refused():
+    with pytest.raises(ValueError, match=r"results.parquet: details is '\[1\]', expected a JSON object"):
+        scores("ratio", (OURS, 0, 0.5, [1]))
+
+
 def test_a_metric_whose_target_is_the_truth_ranks_by_the_distance_and_its_cap_is_a_distance():
     rows = [(OURS, 0, 0.5, {"truth": 0.75}), (OURS, 1, "failed"), (OTHER, 0, 1.0, {"truth": 0.75})]
     found = scores("truth_distance", *rows, cap=1.0)
