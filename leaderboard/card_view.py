@@ -9,7 +9,7 @@ from hoibench.metric_card import GROUPS, Card
 from hoibench.metrics.card_text import describe_card, describe_direction
 from leaderboard.text import sanitize
 
-ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→1", "truth_distance": "→truth", "none": ""}
+ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→truth", "truth_distance": "→truth", "none": ""}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from hoibench.metrics.card_text import DIRECTIONS
 from hoibench.results.board import Board, Column
-from hoibench.results.cell_text import REGION_NAMES, column_decimals, format_cost, with_region
+from hoibench.results.cell_text import REGION_NAMES, column_decimals, with_region
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from hoibench.text import count
 from leaderboard.bars import column_scale
@@ -89,13 +89,11 @@ class SectionView:
     Attributes:
         title: the families, or a title of reference rows.
         is_sortable: true for methods.
-        separable: the smallest separable difference of each column; empty if no column has one.
         rows: the rows.
     """
 
     title: str
     is_sortable: bool
-    separable: tuple[str, ...]
     rows: tuple[RowView, ...]
 
 
@@ -222,18 +220,8 @@ def _sections(board: Board, columns: Sequence[int], views: Sequence[RowView]) ->
     sections = []
     for (role, title), group in groupby(range(len(board.rows)), key=role_and_title):
         members = list(group)
-        separable = tuple(_separable(board, members, n) for n in columns)
-        sections.append(
-            SectionView(title, role == "ranked", separable if any(separable) else (), tuple(views[m] for m in members))
-        )
+        sections.append(SectionView(title, role == "ranked", tuple(views[m] for m in members)))
     return tuple(sections)
-
-
-def _separable(board: Board, members: Sequence[int], n: int) -> str:
-    """Return the smallest separable differences of a column in a section, one for each class of rows that are ranked together."""
-    costs = {cost for m in members if (cost := board.cells[m, n].standing.separable) is not None}
-    direction, decimals = board.columns[n].card.direction, column_decimals(board, n)
-    return " / ".join(format_cost(cost, direction, decimals) for cost in sorted(costs))
 
 
 def slug(group: str) -> str:

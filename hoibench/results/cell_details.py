@@ -42,7 +42,6 @@ def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
             ("seeds per clip", str(cell.seeds)),
             ("deviation between seeds", _number(cell.seed_deviation, unit)),
             ("worse than the leader", standing.to_leader and describe_difference(standing.to_leader, card.direction)),
-            ("difference that separates half of the pairs", describe_cost(standing.separable, card.direction)),
             ("not ranked", standing.unranked),
         )
         if text

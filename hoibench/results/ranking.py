@@ -9,7 +9,7 @@ from hoibench.clip import Array
 from hoibench.metric_card import Card
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
-from hoibench.results.significance import PairedTest, compare_pairs, leading_group, smallest_separable_difference
+from hoibench.results.significance import PairedTest, compare_pairs, leading_group
 from hoibench.text import count
 
 MIN_SEEDS = 3
@@ -49,14 +49,12 @@ class Standing:
         is_leader: true for the best of at least two rows of a class.
         unranked: the reason why the row is not ranked, or None.
         to_leader: comparison of this row's cost (first) with that of the class's leader (second); None for the leader and without one.
-        separable: the smallest separable difference of the class in cost, see ``smallest_separable_difference``; None without one.
     """
 
     in_leading_group: bool | None = None
     is_leader: bool = False
     unranked: str | None = None
     to_leader: PairedTest | None = None
-    separable: float | None = None
 
     @property
     def mark(self) -> str:
@@ -178,11 +176,8 @@ def rank_column(
         best, tied = leading_group(scores.cost[members].T, scores.has_cost[members].T, tests)
         to_leader = {test.first: test for test in tests if test.second == best}
         to_leader |= {test.second: test.reversed() for test in tests if test.first == best}
-        separable = smallest_separable_difference(tests)
         for n, m in enumerate(members):
-            standings[m] = Standing(
-                in_leading_group=bool(tied[n]), is_leader=n == best, to_leader=to_leader.get(n), separable=separable
-            )
+            standings[m] = Standing(in_leading_group=bool(tied[n]), is_leader=n == best, to_leader=to_leader.get(n))
     return ColumnRanking(tuple(standings), tuple(all_tests))
 
 

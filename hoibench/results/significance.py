@@ -155,12 +155,6 @@ def compare_pairs(
     ]
 
 
-def smallest_separable_difference(tests: Sequence[PairedTest]) -> float | None:
-    """Return the difference that would have separated half of the pairs: the median of ``PairedTest.separable``; None if no pair can be separated."""
-    found = [test.separable for test in tests if not math.isnan(test.separable)]
-    return float(np.median(found)) if found else None
-
-
 def corrected_p_values(sums: Array, sizes: Array, draws: int = DRAWS, seed: int = SEED) -> tuple[Array, Array]:
     """Return the p-values and critical values of ``step_down`` for P means, (P,); a mean with too few clusters to be separated has 1 and NaN."""
     degrees_of_freedom = np.nan_to_num(bell_mccaffrey(sizes))

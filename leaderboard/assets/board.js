@@ -20,7 +20,7 @@
       rows.forEach((row, place) => { row.dataset.place ??= place; });
       rows.sort((a, b) => a.dataset.place - b.dataset.place);
       if (head) rows.sort(compareRows(head.cellIndex, head.dataset.sorted === "best" ? 1 : -1));
-      for (const row of rows) body.insertBefore(row, body.querySelector("tr.separable"));
+      body.append(...rows);
     }
   }
 
@@ -58,7 +58,7 @@
     const groups = new Set([...form.querySelectorAll("input[name=group]:checked")].map((box) => box.value));
     for (const part of section.querySelectorAll("div.table")) {
       part.hidden = region !== null && part.dataset.region !== region.value;
-      for (const cell of part.querySelectorAll("tr.metrics [data-group], tr.separable [data-group], tr.row [data-group]")) {
+      for (const cell of part.querySelectorAll("tr.metrics [data-group], tr.row [data-group]")) {
         cell.hidden = !groups.has(cell.dataset.group) || (!secondary && cell.dataset.secondary !== undefined)
           || (!folded && cell.dataset.folded !== undefined);
       }

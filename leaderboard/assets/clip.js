@@ -21,7 +21,7 @@
       number, board,
       clip: Math.max(0, board.clips.findIndex((clip) => clip.id === address.get("clip"))),
       rows: (asked.length ? asked : firstMethods(board)).slice(0, MAX_METHODS),
-      frame: /^\d{1,4}$/.test(frame) ? Number(frame) : 0,
+      frame: /^\d{1,4}$/.test(frame) ? Number(frame) : null,
     };
   }
 
@@ -32,7 +32,7 @@
 
   function toAddress({ number, board, clip, rows, frame }) {
     const keys = rows.map((m) => encodeURIComponent(board.rows[m].key)).join(",");
-    return `#board=${number}&clip=${encodeURIComponent(board.clips[clip].id)}&rows=${keys}${frame ? `&frame=${frame}` : ""}`;
+    return `#board=${number}&clip=${encodeURIComponent(board.clips[clip].id)}&rows=${keys}${frame === null ? "" : `&frame=${frame}`}`;
   }
 
   async function loadBoard(number) {
@@ -110,13 +110,13 @@
   function step(by) {
     const clips = [...form.elements.clip.options].map((option) => Number(option.value));
     const next = clips[clips.indexOf(shown.clip) + by];
-    if (next !== undefined) choose({ clip: next, frame: 0 });
+    if (next !== undefined) choose({ clip: next, frame: null });
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", ({ target }) => {
     if (target.name === "board") location.hash = "#board=" + target.value;
-    else if (target.name === "clip") choose({ clip: Number(target.value), frame: 0 });
+    else if (target.name === "clip") choose({ clip: Number(target.value), frame: null });
     else if (target.name === "row") {
       const rows = shown.rows.filter((m) => m !== Number(target.value)).concat(target.checked ? [Number(target.value)] : []);
       if (rows.length) choose({ rows });
@@ -179,7 +179,7 @@
     const all = [...(board.truth < 0 ? [] : [board.truth]), ...rows].map((m) => board.rows[m]);
     player.pause();
     player.show(media, all);
-    player.seek(frame);
+    player.seek(frame ?? Math.floor(media.frames / 2)); // the first frame is that of the truth
     scene.show(media, all);
   }
 

@@ -78,7 +78,7 @@
       const cells = isFiltered ? this.visibleCells() : new Set();
       for (const cell of [...this.saved.keys()]) if (!cells.has(cell)) this.restore(cell);
       this.section.classList.toggle("filtered", isFiltered);
-      for (const part of this.section.querySelectorAll("[data-whole-board], tr.separable")) part.hidden = isFiltered;
+      for (const part of this.section.querySelectorAll("[data-whole-board]")) part.hidden = isFiltered;
       this.state.textContent = isFiltered ? "Reading the values…" : "";
       if (!isFiltered) return this.onChange();
       for (const cell of cells) if (!this.saved.has(cell)) this.save(cell);

@@ -94,7 +94,7 @@ def test_clips_are_ordered_by_the_worst_and_by_the_largest_difference(open_clip,
     page.locator("select[name=order]").select_option("worst")
     page.locator("select[name=clip]").select_option(str(expected["worst"][0]))
     worst = page.locator(".worst li", has_text=board.rows[first].label)
-    assert "RPE" in worst.inner_text() and "worst of 24 clips" in worst.inner_text()
+    worst.filter(has_text="RPE").filter(has_text="worst of 24 clips").wait_for()
     page.locator("button.next").click()
     page.wait_for_function(f"location.hash.includes('clip={board.clips[expected['worst'][1]].id}')")
     page.go_back()

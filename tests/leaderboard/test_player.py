@@ -37,7 +37,7 @@ def everywhere(frame):
 
 @pytest.fixture
 def clip_page(visit, site_with_files):
-    page = visit((site_with_files.parent / "clip.html").as_uri())
+    page = visit((site_with_files.parent / "clip.html").as_uri() + "#frame=0")
     open_player(page)
     return page
 

@@ -9,7 +9,6 @@ from plain_statistics import plain_cr2, plain_step_down
 from hoibench.results.significance import (
     compare_pairs,
     leading_group,
-    smallest_separable_difference,
     step_down,
     webb_weights,
 )
@@ -169,7 +168,6 @@ def test_methods_without_a_shared_clip_are_not_separated():
 
 def test_one_method_has_no_pairs():
     assert compare_pairs(np.ones((6, 1)), np.ones((6, 1), bool), np.arange(6)) == []
-    assert smallest_separable_difference([]) is None
 
 
 def test_the_leading_group_is_the_best_and_those_not_significantly_worse():
@@ -206,12 +204,3 @@ def test_step_down_rejects_more_than_the_largest_maximum():
     both, critical = step_down(sums, sizes)
     alone, _ = step_down(sums[:, 1:], sizes[:, 1:])
     assert both[1] == pytest.approx(alone[0]) and critical > 3
-
-
-def test_the_smallest_separable_difference_is_the_median_over_pairs():
-    rng = np.random.default_rng(10)
-    cost = rng.normal(size=(12, 4)) * [1, 1, 5, 9]
-    tests = compare_pairs(cost, everywhere(cost), np.arange(12))
-    assert smallest_separable_difference(tests) == pytest.approx(np.median([t.separable for t in tests]))
-    scaled = compare_pairs(10 * cost, everywhere(cost), np.arange(12))
-    assert smallest_separable_difference(scaled) == pytest.approx(10 * smallest_separable_difference(tests))
