@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hoibench.text import count
+
+if TYPE_CHECKING:  # it imports the checks of this module
+    from hoibench.rigid_object import RigidObject
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
@@ -177,6 +180,7 @@ class Clip:
         load_video: loads the (V, N, H, W, 3) uint8 true video; None if there is none.
         load_source_videos: loads one (N, H, W, 3) uint8 video per source view.
         load_masks: loads (V, N, H, W) bool masks of hands and objects; None if there are none.
+        load_objects: loads the true shapes and poses of the tool and the target; None if they are not known.
         valid_frames: number of recorded frames if the recording is shorter than N; the remaining frames repeat the last one and are not scored.
             None means that all frames are valid.
     """
@@ -196,6 +200,7 @@ class Clip:
     load_video: Callable[[], Array] | None = field(default=None, repr=False)
     load_source_videos: Callable[[], tuple[Array, ...]] | None = field(default=None, repr=False)
     load_masks: Callable[[], Array] | None = field(default=None, repr=False)
+    load_objects: Callable[[], tuple[RigidObject, ...]] | None = field(default=None, repr=False)
     valid_frames: int | None = None
 
     def __post_init__(self) -> None:
@@ -221,6 +226,22 @@ class Clip:
         masks = self.load_masks()
         check_mask(f"clip {self.id}: masks", masks, (len(self.views), self.frames, *self.size))
         return masks
+
+    @cached_property
+    def objects(self) -> tuple[RigidObject, ...] | None:
+        """The true shapes and poses of the tool and the target, loaded on first use; None if they are not known.
+
+        Raises:
+            ValueError: an object does not have the clip's frames, or there are two of one part.
+        """
+        if self.load_objects is None:
+            return None
+        objects = self.load_objects()
+        for rigid in objects:
+            check_shape(f"clip {self.id}: R of the {rigid.name}", rigid.R, (self.frames, 3, 3))
+        if len({rigid.part for rigid in objects}) < len(objects):
+            raise ValueError(f"clip {self.id}: two of its objects are the {objects[0].name}, expected one")
+        return objects
 
     @property
     def cameras(self) -> tuple[Camera, ...] | None:

@@ -1,4 +1,4 @@
-"""Read and write a clip as a folder with clip.json, tracks.npz and view-*.mp4: the format of ``hoibench score --truth``, and of a run's clips."""
+"""Read and write a clip as a folder with clip.json, tracks.npz, objects.npz and view-*.mp4: the format of ``hoibench score --truth``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 from pydantic import AfterValidator, PlainSerializer, PositiveFloat, PositiveInt, model_validator
 
 from hoibench.clip import PARTS, Array, Camera, Clip, Cluster, Tracks, View, check_mask
+from hoibench.object_file import read_objects, write_objects
 from hoibench.store import read_npz, remove_temporary_files, write_npz
 from hoibench.store.records import Record
 from hoibench.video import decode, encode, probe
 
 CLIP_FILE = "clip.json"
 _TRACKS_FILE = "tracks.npz"
+_OBJECTS_FILE = "objects.npz"
 
 
 def _to_array(value: Any) -> Array:
@@ -73,7 +75,7 @@ class ClipRecord(Record):
 
 
 def clip_folder(run: Path, clip: str) -> Path:
-    """Return the folder of a clip, by its id, in the run folder ``run``: clip.json and tracks.npz of the scored frames, without video and masks."""
+    """Return the folder of a clip, by its id, in the run folder ``run``: clip.json, tracks.npz and objects.npz of the scored frames."""
     return run / "clips" / clip
 
 
@@ -92,8 +94,9 @@ def clip_folders(root: Path) -> list[Path]:
 
 
 def write_clip(folder: Path, clip: Clip) -> None:
-    """Write a clip's views, tracks, masks and H.264 video for ``read_clip``; reference images, source views, instances and tags are not stored.
+    """Write a clip's views, tracks, masks, objects and H.264 video for ``read_clip``.
 
+    Reference images, source views, instances and tags are not stored.
     Files of an interrupted call are replaced; clip.json is written last.
 
     Raises:
@@ -126,6 +129,8 @@ def write_clip(folder: Path, clip: Clip) -> None:
         named |= vars(tracks)
     if arrays := {name: array for name, array in named.items() if array is not None}:
         write_npz(folder / _TRACKS_FILE, arrays)
+    if clip.objects is not None:
+        write_objects(folder / _OBJECTS_FILE, clip.objects)
     if clip.video is not None:
         for index, frames in enumerate(clip.video):
             encode(folder / f"view-{index}.mp4", frames, clip.fps)
@@ -148,7 +153,7 @@ def _to_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def read_clip(folder: Path) -> Clip:
-    """Read a clip from a folder with clip.json and optionally tracks.npz and one video per view, which is decoded on first use.
+    """Read a clip from a folder with clip.json and optionally tracks.npz, objects.npz and one video per view, the last two on first use.
 
     Raises:
         FileNotFoundError: clip.json is missing, or some views have a video and others do not.
@@ -158,6 +163,7 @@ def read_clip(folder: Path) -> Clip:
     views = tuple(View(view.id, view.cluster, view.camera()) for view in record.views)
     shape = (record.frames, *record.size)
     arrays = read_npz(folder / _TRACKS_FILE) if (folder / _TRACKS_FILE).is_file() else {}
+    objects = folder / _OBJECTS_FILE
     masks = arrays.pop("masks", None)
     try:
         tracks = Tracks(**arrays) if arrays else None
@@ -171,7 +177,8 @@ def read_clip(folder: Path) -> Clip:
         id=folder.name, triplet=record.triplet, prompt=record.prompt, views=views,
         source_views=(), fps=record.fps, frames=record.frames, size=record.size, truth=record.truth,
         tracks=tracks, load_video=_video_loader(folder, len(views), shape),
-        load_masks=None if masks is None else lambda: masks, valid_frames=record.valid_frames,
+        load_masks=None if masks is None else lambda: masks, load_objects=(lambda: read_objects(objects)) if objects.is_file() else None,
+        valid_frames=record.valid_frames,
     )  # fmt: skip
 
 

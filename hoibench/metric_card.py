@@ -13,7 +13,7 @@ from hoibench.card_templates import fill_templates
 from hoibench.plugins import UnknownName, load_object, read_specs
 from hoibench.store.records import Record, parse_record
 
-Need = Literal["video", "tracks", "cameras", "truth.video", "truth.tracks", "truth.masks"]
+Need = Literal["video", "tracks", "cameras", "truth.video", "truth.tracks", "truth.masks", "truth.objects"]
 Direction = Literal["lower", "higher", "ratio", "truth_distance", "none"]
 METRIC_SETS = ("paper", "headline", "offline", "all")
 

@@ -8,6 +8,7 @@ import pytest
 
 from hoibench.clip_file import clip_folders, read_clip, write_clip
 from hoibench.datasets.registry import open_dataset
+from hoibench.rigid_object import OBJECT_PARTS, RigidObject
 from hoibench.store import read_npz, write_npz
 from hoibench.video import encode, probe
 
@@ -80,11 +81,23 @@ def test_masks_of_a_clip_without_tracks_round_trip(tmp_path, clip):
     assert back.tracks is None and np.array_equal(back.masks, masks)
 
 
+def test_objects_round_trip_and_are_read_on_first_use(tmp_path, clip):
+    pose = {"R": np.stack([np.eye(3)] * clip.frames), "t": np.zeros((clip.frames, 3))}
+    tool = RigidObject(OBJECT_PARTS[0], np.eye(3), np.array([[0, 1, 2]]), **pose)
+    write_clip(tmp_path / "c", replace(clip, load_objects=lambda: (tool,), load_video=None))
+    (back,) = read_clip(tmp_path / "c").objects
+    assert np.array_equal(back.vertices, tool.vertices) and np.array_equal(back.R, tool.R)
+    (tmp_path / "c" / "objects.npz").write_bytes(b"PK")
+    damaged = read_clip(tmp_path / "c")
+    with pytest.raises(ValueError, match=r"objects\.npz is not a complete npz file"):
+        _ = damaged.objects
+
+
 def test_a_clip_without_tracks_and_videos_is_read(tmp_path, clip):
     write_clip(tmp_path / "c", replace(clip, tracks=None, load_masks=None, load_video=None))
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["clip.json"]
     back = read_clip(tmp_path / "c")
-    assert back.tracks is back.video is back.masks is None
+    assert back.tracks is back.video is back.masks is back.objects is None
 
 
 def test_videos_are_complete_and_have_the_size_of_the_clip(folder, clip):

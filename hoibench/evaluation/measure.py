@@ -81,6 +81,7 @@ def check_needs(card: Card, prediction: Prediction, clip: Clip) -> None:
         "truth.video": clip.load_video is not None,
         "truth.tracks": clip.tracks is not None,
         "truth.masks": clip.load_masks is not None,
+        "truth.objects": clip.load_objects is not None,
     }
     for need in card.needs:
         if not has_input[need]:

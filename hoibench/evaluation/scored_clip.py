@@ -34,7 +34,7 @@ def trim_clip(clip: Clip) -> Clip:
     n = clip.valid_frames
     if n is None or n == clip.frames:
         return clip
-    video, masks, sources = clip.load_video, clip.load_masks, clip.load_source_videos
+    video, masks, sources, objects = clip.load_video, clip.load_masks, clip.load_source_videos, clip.load_objects
     return replace(
         clip,
         frames=n,
@@ -43,6 +43,7 @@ def trim_clip(clip: Clip) -> Clip:
         load_video=None if video is None else lambda: video()[:, :n],
         load_source_videos=None if sources is None else lambda: tuple(source[:n] for source in sources()),
         load_masks=None if masks is None else lambda: masks()[:, :n],
+        load_objects=None if objects is None else lambda: tuple(rigid.first(n) for rigid in objects()),
     )
 
 

@@ -96,6 +96,7 @@ MISSING_INPUT = {
     "truth.video": "the data set has no true video",
     "truth.tracks": "the data set has no true tracks",
     "truth.masks": "the data set has no true masks",
+    "truth.objects": "the data set has no shapes of the true objects; if it was prepared without them, run `hoibench data prepare` again",
 }
 """Reasons why a metric does not apply, by the missing input as in the ``needs`` of a metric card."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from toy_runs import RecordingListener, headline_rows, run_toy
 
@@ -11,6 +12,7 @@ from hoibench.evaluation.rescore import rescore
 from hoibench.metric_card import select_cards
 from hoibench.metrics.case import Case
 from hoibench.predictions import decode_prediction, read_prediction, trim_prediction
+from hoibench.rigid_object import OBJECT_PARTS, RigidObject
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -26,14 +28,22 @@ def test_a_stored_clip_gives_the_run_s_values(tmp_path, monkeypatch):
     from toyset.data import Toy
 
     load = Toy.load
-    monkeypatch.setattr(Toy, "load", lambda self, entry: replace(load(self, entry), valid_frames=4))
+    triangle = np.eye(3), np.array([[0, 1, 2]])
+
+    def load_with_objects(self, entry):
+        clip = load(self, entry)
+        tool = RigidObject(OBJECT_PARTS[0], *triangle, np.stack([np.eye(3)] * clip.frames), np.zeros((clip.frames, 3)))
+        return replace(clip, valid_frames=4, load_objects=lambda: (tool,))
+
+    monkeypatch.setattr(Toy, "load", load_with_objects)
     out = tmp_path / "r"
     run_toy(out, limit=1, metrics=METRICS)
     rows = headline_rows(out).reset_index()
     (name,) = rows["clip"].unique()
     clip = read_clip(clip_folder(out, name))
     assert (clip.frames, clip.valid_frames, clip.video) == (4, None, None)
-    assert {path.name for path in clip_folder(out, name).iterdir()} == {CLIP_FILE, "tracks.npz"}
+    assert {path.name for path in clip_folder(out, name).iterdir()} == {CLIP_FILE, "tracks.npz", "objects.npz"}
+    assert [len(rigid.R) for rigid in clip.objects] == [4]
     for method in ("still", "gt_noise_1cm"):
         stored = decode_prediction(read_prediction(out / "predictions" / method / "seed-0" / name))
         expected = rows[rows["method"] == method].set_index(["metric", "region"])["value"]

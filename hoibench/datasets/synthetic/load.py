@@ -11,6 +11,7 @@ from hoibench.datasets.taco.clip import MediaLoaders, build_clip, build_view, so
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.masks import build_masks
 from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.rigid_objects import build_objects
 from hoibench.datasets.taco.tracks import build_tracks
 from hoibench.video import decode
 
@@ -58,6 +59,7 @@ def load_clip(
             lambda: np.stack([_video(recording, serial) for serial in ordered]),
             lambda: tuple(_video(recording, serial) for serial in sources),
             lambda: build_masks(recording.surfaces, cameras),
+            lambda: build_objects(recording.surfaces),
         ),
         fps=fps,
         size=size,

@@ -9,21 +9,24 @@ from hoibench.clip import CLUSTERS, Array, Camera, Clip, Tracks, View
 from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.protocol import build_prompt
 from hoibench.datasets.taco.rig import rig
+from hoibench.rigid_object import RigidObject
 
 
 @dataclass(frozen=True, eq=False)
 class MediaLoaders:
-    """Functions that load the videos and masks of a clip; ``Clip`` calls each on first use.
+    """Functions that load the videos, masks and objects of a clip; ``Clip`` calls each on first use.
 
     Attributes:
         video: returns the true videos of the V views, (V, N, H, W, 3) uint8.
         sources: returns one (N, H, W, 3) uint8 video per source view.
         masks: returns the masks of hands and objects, (V, N, H, W) bool.
+        objects: returns the true shapes and poses of tool and target; None if they are not stored.
     """
 
     video: Callable[[], Array]
     sources: Callable[[], tuple[Array, ...]]
     masks: Callable[[], Array]
+    objects: Callable[[], tuple[RigidObject, ...]] | None = None
 
 
 def sort_by_cluster(serials: Sequence[str]) -> list[str]:
@@ -64,7 +67,7 @@ def build_clip(
         views: the V scored views.
         source_views: views of other cameras, as input for video-to-video methods.
         tracks: the true tracks, N frames.
-        media: loads videos and masks.
+        media: loads videos, masks and objects.
         fps: frames per second.
         size: (H, W) of the videos.
         truth: ``taco``, ``proxy-hand`` or ``synthetic``; see ``truth_kind``.
@@ -87,5 +90,6 @@ def build_clip(
         load_video=media.video,
         load_source_videos=media.sources,
         load_masks=media.masks,
+        load_objects=media.objects,
         valid_frames=valid_frames,
     )

@@ -78,7 +78,7 @@ def track_points(points: SurfacePoints, surfaces: Sequence[Surface]) -> tuple[Ar
     for index, surface in enumerate(surfaces):
         own = np.flatnonzero(points.surface == index)
         if own.size:
-            for frame, nearest in enumerate(_nearest_recorded(surface.recorded)):
+            for frame, nearest in enumerate(nearest_recorded(surface.recorded)):
                 world[frame, own] = _locate(points, own, surface, nearest)
     part = np.array([surface.part for surface in surfaces], dtype=np.uint8)[points.surface]
     return world, part
@@ -120,7 +120,7 @@ def _locate(points: SurfacePoints, indices: Array, surface: Surface, frame: int)
     return located
 
 
-def _nearest_recorded(recorded: Array) -> Array:
+def nearest_recorded(recorded: Array) -> Array:
     """Return, for a mask (N,) of recorded frames, the number (N,) of the recorded frame nearest to each frame; the earlier one if tied."""
     frames = np.flatnonzero(recorded)
     distance = np.abs(np.arange(len(recorded))[:, None] - frames)

@@ -36,6 +36,14 @@ def test_the_facts_of_a_clip(clip):
     assert "load_video" not in repr(clip)
 
 
+def test_the_objects_of_a_clip(written, clip):
+    tool, target = clip.objects
+    assert (tool.name, target.name) == ("tool", "target")
+    for rigid, surface in zip(clip.objects, written.recording.surfaces[2:], strict=True):
+        assert rigid.watertight
+        np.testing.assert_allclose(rigid.vertices @ rigid.R.mT + rigid.t[:, None], surface.vertices, atol=1e-12)
+
+
 def test_a_clip_without_a_source_has_none(written):
     loaded = written.load(source=None)
     assert loaded.source_views == loaded.load_source_videos() == ()
