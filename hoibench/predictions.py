@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, StringConstraints
 
 from hoibench.clip import Array, Prediction, Scale
-from hoibench.store import atomic_write, read_npz, remove_temporary_files, sha256_file, write_npz
+from hoibench.store import atomic_write, read_npz, remove_temporary_files, sha256_file, sha256_json, write_npz
 from hoibench.store.records import Record
 from hoibench.video import Codec, decode, encode
 
@@ -245,6 +245,23 @@ def output_digests(prediction: Prediction) -> dict[str, str]:
                 digest.update(array.data)
             digests[name] = digest.hexdigest()[:16]
     return digests
+
+
+def stored_digest(folder: Path) -> str:
+    """Return the SHA-256 (64 hex digits) of a stored prediction: of its scale and of the contents of its files, which are read now.
+
+    Raises:
+        FileNotFoundError: the folder has no prediction.json.
+        ValueError: a file is missing, is a link or differs from the size or SHA-256 in prediction.json; the message names it.
+    """
+    record = read_prediction_record(folder)
+    for name, checksum in record.files.items():
+        path = folder / name
+        if path.is_symlink() or not path.is_file() or sha256_file(path) != checksum.sha256:
+            raise ValueError(
+                f"{path} is missing, is a link or differs from its SHA-256 in {PREDICTION_FILE}: write the prediction again"
+            )
+    return sha256_json([record.scale, {name: checksum.sha256 for name, checksum in record.files.items()}])
 
 
 def find_seeds(folder: Path) -> list[int]:

@@ -59,7 +59,11 @@ def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
     """
     tables = sorted((row.to_parquet() for row in rows), key=_sort_key)
     columns = [pa.array([table[field.name] for table in tables], type=field.type) for field in SCHEMA]
-    table = pa.Table.from_arrays(columns, schema=SCHEMA)
+    write_table(path, pa.Table.from_arrays(columns, schema=SCHEMA))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table of result rows, with the schema ``SCHEMA``, to a .parquet or .csv file atomically; raises the errors of ``write_rows``."""
     with atomic_write(path) as temporary:
         if path.suffix == ".csv":
             csv.write_csv(table, temporary)
@@ -74,20 +78,22 @@ def read_rows(path: Path) -> pd.DataFrame:
         FileNotFoundError: the file does not exist.
         ValueError: the file is not Parquet, its schema or columns are not those of this version, or a value is not finite; it names the file.
     """
-    return _read(path, None)
+    return _to_frame(read_table(path))
 
 
 def read_headlines(path: Path) -> pd.DataFrame:
     """Read the rows with the values of whole clips, without those of parts, views, pairs and frames; otherwise like ``read_rows``."""
-    return _read(path, _all_null("part", "view", "pair", "frame"))
+    return _to_frame(read_table(path, _all_null("part", "view", "pair", "frame")))
 
 
 def read_frame_values(path: Path, clips: Collection[str]) -> pd.DataFrame:
     """Read the rows with values of single frames of some clips (ids), without those of parts and of pairs of views; else like ``read_rows``."""
-    return _read(path, _all_null("part", "pair") & pc.field("frame").is_valid() & pc.field("clip").isin(list(clips)))
+    rows = _all_null("part", "pair") & pc.field("frame").is_valid() & pc.field("clip").isin(list(clips))
+    return _to_frame(read_table(path, rows))
 
 
-def _read(path: Path, rows: pc.Expression | None) -> pd.DataFrame:
+def read_table(path: Path, rows: pc.Expression | None = None) -> pa.Table:
+    """Read the rows of a results file that an expression selects, or all, as a table of ``SCHEMA``; raises the errors of ``read_rows``."""
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist; an interrupted run writes it when its command is given again, `hoibench merge RUN` from its scores"
@@ -104,6 +110,10 @@ def _read(path: Path, rows: pc.Expression | None) -> pd.DataFrame:
             raise ValueError(
                 f"{path}: column {name!r} has NaN or infinity; a missing value is null: `hoibench merge RUN` writes the file again"
             )
+    return table
+
+
+def _to_frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS_TYPES.get)
     return frame
 
