@@ -22,6 +22,7 @@ usage: hoibench COMMAND [options]
   export  write a clip of runs as a file for another viewer
   data    check and prepare a TACO download: doctor, prepare, mano
   doctor  say what methods need on this machine, and how to get it
+  init-method  write a package with a new method that runs at once
   weights list, download, find and add the weights of metrics and methods
   cache   list or clear generated clips, parsed hand files and fetched weights
 
@@ -40,6 +41,7 @@ _COMMANDS = {
     "export": "hoibench.cli.export:export_command",
     "data": "hoibench.cli.data:data_command",
     "doctor": "hoibench.cli.doctor:doctor_command",
+    "init-method": "hoibench.cli.init_method:init_method_command",
     "weights": "hoibench.cli.weights:weights_command",
     "cache": "hoibench.cli.cache:cache_command",
 }

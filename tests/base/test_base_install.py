@@ -30,6 +30,7 @@ COMMANDS = [
     ["hoibench", "ls", "runs"],
     ["hoibench", "ls", "--help"],
     ["hoibench", "cache", "ls"],
+    ["hoibench", "init-method", "mine"],
     ["hoibench.run", "--help"],
 ]
 

@@ -17,6 +17,7 @@ CLASSES = [
     ("hoibench.cli.data_mano", "ManoFiles"),
     ("hoibench.cli.data_prepare", "Prepare"),
     ("hoibench.cli.doctor", "Doctor"),
+    ("hoibench.cli.init_method", "InitMethod"),
     ("hoibench.cli.ls", "Ls"),
     ("hoibench.cli.merge", "Merge"),
     ("hoibench.cli.power", "Power"),
