@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from scipy.special import ndtri
 
 from hoibench.clip import Array
 from hoibench.results.confidence_intervals import LEVEL, cluster_sums
-from hoibench.results.significance import MIN_CLUSTERS, corrected_p_values
+from hoibench.results.significance import MIN_CLUSTERS, corrected_p_values, pair_indices
 
 POWER = 0.8
 TABLES, DRAWS, SEED = 200, 399, 0
@@ -44,11 +44,12 @@ def clusters_needed(
     clusters: Array,
     difference: float | None = None,
     *,
+    pairs: Sequence[tuple[int, int]] | None = None,
     power: float = POWER,
     tables: int = TABLES,
     seed: int = SEED,
 ) -> list[Needed]:
-    """Estimate how many clusters would separate each pair of methods, at the 5 % level corrected for all of their pairs.
+    """Estimate how many clusters would separate pairs of methods, at the 5 % level corrected for these pairs.
 
     Each simulated table draws clusters of the run with replacement, all methods' clips together. Their differences are moved to the assumed
     mean, and spread as the CR2 variance says. The table is tested as ``compare_pairs`` tests, with fewer draws.
@@ -63,6 +64,7 @@ def clusters_needed(
         present: (C, J) bool, true where a method has a cost.
         clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
         difference: the difference in cost to be separated; None for the difference that each pair has.
+        pairs: the pairs of methods (first, second); None for all.
         power: the share of tables in which the pair should be separated.
         tables: number of simulated tables for each number of clusters.
         seed: seed of the simulation.
@@ -70,8 +72,7 @@ def clusters_needed(
     Raises:
         ValueError: a pair shares clips of fewer than ``MIN_CLUSTERS`` clusters.
     """
-    pairs = list(combinations(range(cost.shape[1]), 2))
-    first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    first, second = pair_indices(cost.shape[1], pairs)
     both = present[:, first] & present[:, second]
     member = np.unique(clusters, return_inverse=True)[1]
     sizes = cluster_sums(both.astype(np.float64), member)
@@ -84,11 +85,11 @@ def clusters_needed(
     observed = np.where(both, cost[:, first] - cost[:, second], 0.0)
     mean = observed.sum(axis=0) / sizes.sum(axis=0)
     residuals = cluster_sums(np.where(both, observed - mean, 0.0), member) / np.sqrt(1 - sizes / sizes.sum(axis=0))
-    gaps = mean if difference is None else np.full(len(pairs), float(difference))
-    found: list[tuple[int, float] | None] = [None] * len(pairs)
+    gaps = mean if difference is None else np.full(len(first), float(difference))
+    found: list[tuple[int, float] | None] = [None] * len(first)
     least = _least(residuals, sizes, gaps, power)
     for count in GRID:
-        open_pairs = [n for n in range(len(pairs)) if found[n] is None and np.isfinite(least[n])]
+        open_pairs = [n for n in range(len(first)) if found[n] is None and np.isfinite(least[n])]
         if not open_pairs or min(least[n] for n in open_pairs) > GRID[-1]:
             break
         if all(least[n] > count for n in open_pairs):
@@ -97,7 +98,7 @@ def clusters_needed(
         for n in open_pairs:
             if shares[n] >= power:
                 found[n] = count, float(shares[n])
-    return [_needed(pairs[n], float(gaps[n]), found[n], sizes[:, n]) for n in range(len(pairs))]
+    return [_needed((int(first[n]), int(second[n])), float(gaps[n]), found[n], sizes[:, n]) for n in range(len(first))]
 
 
 def _least(residuals: Array, sizes: Array, gaps: Array, power: float) -> Array:

@@ -99,10 +99,11 @@ def compare_pairs(
     answered_cost: Array | None = None,
     answered: Array | None = None,
     *,
+    pairs: Sequence[tuple[int, int]] | None = None,
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> list[PairedTest]:
-    """Compare the mean costs of every pair of methods on the clips that both have, in the order of ``itertools.combinations(range(J), 2)``.
+    """Compare the mean costs of pairs of methods on the clips that both have, with p-values that are corrected for these pairs.
 
     A separation needs a corrected p-value of at most 5 %, the same sign over the clips that both answered, at least ``MIN_CLUSTERS`` clusters with
     a difference, and ``MIN_DEGREES_OF_FREEDOM``.
@@ -120,10 +121,11 @@ def compare_pairs(
         clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
         answered_cost: the cost without failed clips; None if no clip failed.
         answered: (C, J) bool, true where a method has such a cost.
+        pairs: the pairs of methods (first, second) to compare, in this order; None for ``itertools.combinations(range(J), 2)``.
         draws: B, the number of draws.
         seed: seed of the draws.
     """
-    first, second = _pairs(cost.shape[1])
+    first, second = pair_indices(cost.shape[1], pairs)
     if not len(first):
         return []
     both = present[:, first] & present[:, second]
@@ -153,6 +155,12 @@ def compare_pairs(
         )
         for n in range(len(first))
     ]
+
+
+def pair_indices(methods: int, pairs: Sequence[tuple[int, int]] | None = None) -> tuple[Array, Array]:
+    """Return the first and the second method of P pairs, (P,) each: of the given ones, or of all pairs of J methods."""
+    chosen = np.array(list(combinations(range(methods), 2) if pairs is None else pairs), dtype=np.int64).reshape(-1, 2)
+    return chosen[:, 0], chosen[:, 1]
 
 
 def corrected_p_values(sums: Array, sizes: Array, draws: int = DRAWS, seed: int = SEED) -> tuple[Array, Array]:
@@ -218,11 +226,6 @@ def _squared_t(sums: Array, sizes: Array, weights: Array) -> Array:
     without_spread = np.where(squares > 0, np.inf, 0.0)
     found: Array = np.divide(drawn_sum**2, variance, out=without_spread, where=has_spread)
     return found
-
-
-def _pairs(methods: int) -> tuple[Array, Array]:
-    pairs = np.array(list(combinations(range(methods), 2)), dtype=np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
 
 
 def _differences(cost: Array, both: Array, first: Array, second: Array) -> Array:

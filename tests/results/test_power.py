@@ -57,6 +57,8 @@ def test_more_methods_need_more_clusters():
         clusters_needed(several, everywhere(several), labels),
     )
     assert (many[0].first, many[0].second) == (0, 1) and many[0].clusters > two.clusters
+    chosen = clusters_needed(several, everywhere(several), labels, pairs=[(0, 1)])
+    assert chosen == [two], "methods outside the pairs cost nothing"
 
 
 def test_equal_methods_and_tiny_differences_have_no_number():

@@ -69,6 +69,21 @@ def test_pairs_share_their_draws_and_a_pair_of_copies_costs_nothing():
     assert [test.p for test in copies] == [two[0].p, two[0].p, 1.0]
 
 
+def test_p_values_are_corrected_for_the_given_pairs_alone():
+    """Comparisons with one method pay for these alone: their p-values are at most those among all pairs."""
+    cost = np.random.default_rng(5).normal([0, 0.3, 0.6, 0.9], size=(20, 4))
+    clusters = np.arange(20)
+    pairs = [(2, 0), (3, 0)]
+    found = compare_pairs(cost, everywhere(cost), clusters, pairs=pairs, draws=199)
+    differences = [dict(enumerate(cost[:, i] - cost[:, j])) for i, j in pairs]
+    plain, _ = plain_step_down(differences, clusters, webb_weights(20, 199))
+    np.testing.assert_allclose([test.p for test in found], plain)
+    assert [(test.first, test.second) for test in found] == pairs
+    every = {(test.second, test.first): test.p for test in compare_pairs(cost, everywhere(cost), clusters, draws=199)}
+    assert all(test.p <= every[pair] for test, pair in zip(found, pairs, strict=True))
+    assert found[0].p < every[2, 0]
+
+
 def test_p_values_do_not_depend_on_the_order_of_methods_or_clips():
     rng = np.random.default_rng(4)
     cost, labels = rng.normal([0, 0.3, 0.6, 0.9], size=(30, 4)), np.r_[np.arange(10), rng.integers(0, 10, 20)]
