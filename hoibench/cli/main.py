@@ -19,6 +19,7 @@ usage: hoibench COMMAND [options]
   merge   merge the shards of a run, or write a run's table and page again
   score   score a run's stored predictions again, or a folder of predictions against a folder of truth
   pack    write a run's results and hashes as a small folder to publish
+  verify  score a random sample of a run again, and compare its results
   export  write a clip of runs as a file for another viewer
   data    check and prepare a TACO download: doctor, prepare, mano
   doctor  say what methods need on this machine, and how to get it
@@ -38,6 +39,7 @@ _COMMANDS = {
     "merge": "hoibench.cli.merge:merge_command",
     "score": "hoibench.cli.score:score_command",
     "pack": "hoibench.cli.pack:pack_command",
+    "verify": "hoibench.cli.verify:verify_command",
     "export": "hoibench.cli.export:export_command",
     "data": "hoibench.cli.data:data_command",
     "doctor": "hoibench.cli.doctor:doctor_command",

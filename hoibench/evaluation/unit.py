@@ -23,6 +23,11 @@ class Unit:
     seed: int
     clip: str
 
+    def __post_init__(self) -> None:
+        # Records of runs may come from strangers, and the key is a path.
+        if not all(set(part) - {"."} for part in self.key.split("/")) or "\\" in self.key or "\0" in self.key:
+            raise ValueError(f"{self.key!r:.300} is no unit of a run: its path leaves the run's folder")
+
     @property
     def entrant(self) -> str:
         """``METHOD[+PRESET]``."""

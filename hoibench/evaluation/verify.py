@@ -1,0 +1,213 @@
+"""Verification of a finished run: a random sample of its units is scored again, in a folder of its own, and compared with its rows.
+
+No method runs, and nothing of the run's record names a file that is read: the data set and the metrics' weights are those of this machine.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.build_run_record import RunRefused
+from hoibench.evaluation.collect_results import RESULTS_FILE, all_units
+from hoibench.evaluation.compare_rows import Comparison, compare_unit
+from hoibench.evaluation.config import RunConfig, check_config
+from hoibench.evaluation.executor import choose_executor
+from hoibench.evaluation.failures import read_failure
+from hoibench.evaluation.plan import Plan, plan_from_record
+from hoibench.evaluation.run import group_by_clip
+from hoibench.evaluation.run_progress import RunListener, RunProgress
+from hoibench.evaluation.unit import Unit
+from hoibench.evaluation.worker import WorkerContext
+from hoibench.predictions import PREDICTION_FILE, is_complete, read_prediction_record, stored_digest
+from hoibench.problems import Problem
+from hoibench.reference_rows import FROZEN_SELF
+from hoibench.results.pack import RUN_FILE, PackRecord
+from hoibench.results.results_file import read_rows
+from hoibench.results.run_record import RunRecord
+from hoibench.results.score_file import read_scores
+from hoibench.store.verified_folder import read_metadata
+
+UNIT_TIMEOUT = 3600.0
+"""Seconds that scoring one unit may take; a prediction may be made to take long."""
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """The settings of a verification.
+
+    Attributes:
+        share: the share of the units to score again, above 0 and at most 1.
+        seed: the seed of the sample.
+        tolerance: the largest relative difference of two values that count as equal.
+        root: the folder of the data set.
+        weights: a folder with weight files.
+        workers: the number of worker processes.
+        pack: a pack of the run: its record and rows are compared, not those in the run's folder.
+    """
+
+    share: float
+    seed: int
+    tolerance: float
+    root: Path | None = None
+    weights: Path | None = None
+    workers: int | None = None
+    pack: Path | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of a verification.
+
+    Attributes:
+        units: the units that were scored again.
+        total: the number of units that could have been.
+        comparison: the compared rows, and what differs.
+        problems: all problems, those of the comparison included.
+    """
+
+    units: tuple[Unit, ...]
+    total: int
+    comparison: Comparison
+    problems: tuple[Problem, ...] = field(default=())
+
+
+def verify(out: Path, settings: VerifySettings, device: str, listener: RunListener) -> Verification:
+    """Score a random sample of a finished run's units again and compare the rows; the run's folder is only read.
+
+    Reference rows are built anew from the truth; the predictions of methods are those in the run's folder.
+
+    Args:
+        out: the run's folder; with a pack, only its predictions are read.
+        settings: the settings.
+        device: torch device of the metrics' networks.
+        listener: shows the progress.
+
+    Raises:
+        FileNotFoundError: the folder has no run, or the data set needs a root.
+        RunRefused: the run has not ended, has no prediction, or the data set on this machine has another truth.
+        ValueError: a file of the run or of the pack is damaged; the message names it.
+    """
+    source = settings.pack or out
+    record = RunRecord.read(source / RUN_FILE)
+    if record.shard is not None or record.exit.status not in ("done", "over_budget"):
+        raise RunRefused(
+            f"{source / RUN_FILE} is of a run that is {record.exit.status}: finish it, and merge its shards"
+        )
+    digests = None if settings.pack is None else read_metadata(settings.pack, PackRecord, "contents").predictions
+    stored = _StoredRows(source / RESULTS_FILE, record)
+    candidates, problems = _find_candidates(out, record, stored)
+    if not candidates:
+        raise RunRefused(f"{out / 'predictions'} has no complete prediction of the run: nothing can be scored again")
+    count = math.ceil(settings.share * len(candidates))
+    units = random.Random(settings.seed).sample(candidates, count)  # noqa: S311  (a sample that can be repeated)
+    comparison = Comparison(settings.tolerance)
+    with tempfile.TemporaryDirectory(prefix="hoibench-verify-") as name:
+        plan = _make_plan(record, settings, Path(name), device)
+        for unit in units:
+            problems += _copy_prediction(out, plan.out, unit, record, digests)
+        fresh = _score(plan, units, listener)
+        for unit in units:
+            compare_unit(comparison, unit, stored.of(unit), fresh[unit], source / RESULTS_FILE)
+    return Verification(tuple(units), len(candidates), comparison, (*problems, *comparison.problems))
+
+
+class _StoredRows:
+    """The rows of a results file by unit."""
+
+    def __init__(self, path: Path, record: RunRecord) -> None:
+        table = read_rows(path)
+        table = table.astype(object).where(table.notna(), None)
+        self._groups: dict[Unit, list[dict[str, Any]]] = {}
+        for row in table.to_dict("records"):
+            unit = Unit(row["method"], row["preset"], row["seed"], row["clip"])
+            self._groups.setdefault(unit, []).append({str(key): value for key, value in row.items()})
+
+    def of(self, unit: Unit) -> Sequence[Mapping[str, Any]]:
+        return self._groups.get(unit, [])
+
+
+def _find_candidates(out: Path, record: RunRecord, stored: _StoredRows) -> tuple[list[Unit], list[Problem]]:
+    """Return the units that can be scored without their method, and a problem for each other one that has values."""
+    kinds = {(method.id, method.preset): method.kind for method in record.methods}
+    candidates, problems = [], []
+    for unit in all_units(record):
+        source = _source(unit)
+        needs_prediction = source is not unit or kinds[unit.method, unit.preset] == "method"
+        if not needs_prediction or is_complete(source.prediction_folder(out)):
+            candidates.append(unit)
+        elif any(row["value"] is not None for row in stored.of(unit)):
+            fix = "give the folder with the scored predictions"
+            problems.append(Problem(str(source.prediction_folder(out)), "", "is not complete, but has values", "", fix))
+    return candidates, problems
+
+
+def _source(unit: Unit) -> Unit:
+    """Return the unit whose prediction a unit is built from: its own, unless it repeats the first frame of a method's."""
+    return unit.without_prefix(FROZEN_SELF) if unit.method.startswith(FROZEN_SELF) else unit
+
+
+def _make_plan(record: RunRecord, settings: VerifySettings, scratch: Path, device: str) -> Plan:
+    """Return a plan that scores in the folder ``scratch``; of the run's configuration it has only what decides the clips."""
+    split, short = (record.config.get(name) for name in ("split", "short"))
+    config = RunConfig(
+        dataset=record.dataset,
+        root=settings.root,
+        split=split if isinstance(split, str) else None,
+        short="pad" if short == "pad" else "drop",
+        weights=settings.weights,
+        workers=settings.workers,
+        unit_timeout=UNIT_TIMEOUT,
+        out=scratch,
+    )
+    check_config(config)
+    try:
+        return plan_from_record(record, config, open_dataset(config.dataset, config.root), device)
+    except ValueError as error:
+        raise RunRefused(f"the run cannot be verified here: {error}") from error
+
+
+def _copy_prediction(
+    out: Path, scratch: Path, unit: Unit, record: RunRecord, digests: Mapping[str, str] | None
+) -> Iterator[Problem]:
+    """Copy the prediction that a unit needs; yield a problem if its files have changed since they were scored or packed."""
+    source = _source(unit)
+    folder, target = source.prediction_folder(out), source.prediction_folder(scratch)
+    if target.exists() or (source is unit and _method(record, unit).kind != "method"):
+        return
+    try:
+        digest = stored_digest(folder)
+    except ValueError as error:
+        yield Problem.from_text(str(error))
+        return
+    if digests is not None and digests.get(source.key) != digest:
+        yield Problem(str(folder), "", "is not the prediction of the pack, whose digest differs", "", "")
+    target.mkdir(parents=True)
+    for name in (*read_prediction_record(folder).files, PREDICTION_FILE):
+        shutil.copyfile(folder / name, target / name)
+
+
+def _method(record: RunRecord, unit: Unit) -> Any:
+    return next(method for method in record.methods if (method.id, method.preset) == (unit.method, unit.preset))
+
+
+def _score(plan: Plan, units: Iterable[Unit], listener: RunListener) -> dict[Unit, dict[str, list[Any]] | str]:
+    """Score units; return the rows of each by metric, or why it has none."""
+    units = list(units)
+    jobs = group_by_clip(plan, units)
+    listener.on_start(plan, units)
+    choose_executor(plan, len(jobs)).score(WorkerContext.from_plan(plan), jobs, RunProgress(units, listener))
+    found: dict[Unit, dict[str, list[Any]] | str] = {}
+    for unit in units:
+        path = unit.score_file(plan.out)
+        failure = read_failure(plan.out, unit)
+        rows = read_scores(path, asdict(unit)) if path.is_file() else {}
+        found[unit] = rows or ("no prediction" if failure is None else f"{failure.stage}: {failure.reason}")
+    return found
