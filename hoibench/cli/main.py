@@ -11,21 +11,22 @@ from hoibench.plugins import get_by_name, load_object
 USAGE = """\
 usage: hoibench COMMAND [options]
 
-  run     generate predictions, score them and build the page  (same as python -m hoibench.run)
-  ls      list methods, presets, settings, metrics, datasets, splits or runs
-  show    print a run's leaderboard
-  compare print the differences of methods with intervals and p-values
-  power   estimate how many clips would separate methods
-  merge   merge the shards of a run, or write a run's table and page again
-  score   score a run's stored predictions again, or a folder of predictions against a folder of truth
-  pack    write a run's results and hashes as a small folder to publish
-  verify  score a random sample of a run again, and compare its results
-  export  write a clip of runs as a file for another viewer
-  data    check and prepare a TACO download: doctor, prepare, mano
-  doctor  say what methods need on this machine, and how to get it
-  init-method  write a package with a new method that runs at once
-  weights list, download, find and add the weights of metrics and methods
-  cache   list or clear generated clips, parsed hand files and fetched weights
+  run         generate predictions, score them and build the page  (same as python -m hoibench.run)
+  ls          list methods, presets, settings, metrics, datasets, splits or runs
+  show        print a run's leaderboard
+  compare     print the differences of methods with intervals and p-values
+  power       estimate how many clips would separate methods
+  merge       merge the shards of a run, or write a run's table and page again
+  score       score a run's stored predictions again, or a folder of predictions against a folder of truth
+  pack        write a run's results and hashes as a small folder to publish
+  verify      score a random sample of a run again, and compare its results
+  export      write a clip of runs as a file for another viewer
+  validate    check a submission before it is handed in or scored
+  data        check and prepare a TACO download: doctor, prepare, mano
+  doctor      say what methods need on this machine, and how to get it
+  init-method write a package with a new method that runs at once
+  weights     list, download, find and add the weights of metrics and methods
+  cache       list or clear generated clips, parsed hand files and fetched weights
 
 hoibench COMMAND --help shows a command's options."""
 
@@ -41,6 +42,7 @@ _COMMANDS = {
     "pack": "hoibench.cli.pack:pack_command",
     "verify": "hoibench.cli.verify:verify_command",
     "export": "hoibench.cli.export:export_command",
+    "validate": "hoibench.cli.validate:validate_command",
     "data": "hoibench.cli.data:data_command",
     "doctor": "hoibench.cli.doctor:doctor_command",
     "init-method": "hoibench.cli.init_method:init_method_command",

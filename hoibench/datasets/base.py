@@ -75,12 +75,13 @@ def sample_clips(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
 
 @dataclass(frozen=True)
 class Grid:
-    """The shape of a data set's clips: V views, N frames, (H, W) pixels, K tracked points."""
+    """The shape of a data set's clips: V views, N frames, (H, W) pixels, K tracked points, and the frames per second if it says so."""
 
     views: int
     frames: int
     size: tuple[int, int]
     points: int
+    fps: float | None = None
 
 
 class Dataset(ABC):

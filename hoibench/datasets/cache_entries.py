@@ -15,8 +15,8 @@ WEIGHTS = "weights"
 PREPARED = "taco-clips@"
 """Start of the names of cache folders with prepared clips of recordings."""
 
-_WRITTEN_FOLDER = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
-"""Names of the folders that hoibench writes, except ``WEIGHTS``: synthetic-clips@VERSION or NAME@VERSION-DIGEST, e.g. taco-clips@1-0123456789ab."""
+_WRITTEN_FOLDER = re.compile(r"(synthetic-clips|submissions)@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
+"""Names of the folders that hoibench writes, except ``WEIGHTS``: synthetic-clips@VERSION, submissions@VERSION or NAME@VERSION-DIGEST."""
 
 
 class Entry(NamedTuple):

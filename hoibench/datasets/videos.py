@@ -33,7 +33,7 @@ class VideosDataset(Dataset):
         self.root = root
         self._manifest = manifest
         self._split_id = split_id
-        self.grid = Grid(len(manifest.views), manifest.frames, manifest.size, 0)
+        self.grid = Grid(len(manifest.views), manifest.frames, manifest.size, 0, manifest.fps)
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> VideosDataset:

@@ -23,7 +23,7 @@ class RunConfig:
     """Generate predictions, score them, and build the leaderboard page; the last line printed is the page's path."""
 
     method: tuple[str, ...] = field(default=(), metadata=_WHAT | {"metavar": "METHOD"})
-    """A method to run: METHOD or METHOD+PRESET, or NAME=FOLDER for stored predictions. Default: the published methods of the data set."""
+    """A method to run: METHOD[+PRESET], or NAME=FOLDER or NAME=FILE.zip for stored predictions. Default: the published methods of the data set."""
 
     dataset: str = field(default="synthetic", metadata=_DATA | {"metavar": "NAME"})
     """synthetic, taco, videos, or a data set of an installed package (see hoibench ls datasets)."""

@@ -26,6 +26,7 @@ from hoibench.predictions import has_seed_folders, is_complete
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.run_record import RunRecord, seeds_on_clip
 from hoibench.store import sha256_json
+from hoibench.submissions.submission import stored_spec
 
 _PATHS = ("root", "weights", "checkpoint")
 
@@ -231,13 +232,13 @@ def choose_entrants(config: RunConfig, dataset: Dataset, adapters: Sequence[Spec
     names = list(config.method) or ([] if adapters else list(published))
     if not names and not adapters:
         raise ValueError(
-            "--method is missing: give NAME (hoibench ls methods) or NAME=FOLDER, or --adapter FILE.py:CLASS"
+            "--method is missing: give NAME (hoibench ls methods), NAME=FOLDER or NAME=FILE.zip, or --adapter FILE.py:CLASS"
         )
     frozen_names = [name for name in names if name.startswith(FROZEN_SELF)]
     try:
         chosen = select_entrants(
             [name for name in names if name not in frozen_names], adapters, [*published.values(), *references.values()],
-            settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
+            settings=config.set, preset=config.preset, checkpoint=config.checkpoint, stored=stored_spec,
         )  # fmt: skip
     except SettingMissing as error:
         if not config.keep_going:

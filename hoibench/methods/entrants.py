@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,18 +39,20 @@ def select_entrants(
     settings: Sequence[str] = (),
     preset: str | None = None,
     checkpoint: Path | None = None,
+    stored: Callable[[str, Path, Spec | None], Spec] = folder_spec,
 ) -> list[Entrant]:
     """Return the entrants of a run (methods with preset and settings) in the order of ``--method``, then the adapters that are not named there.
 
         select_entrants(["syncmv4d+nano", "frozen"], settings=["syncmv4d+nano.checkpoint=runs/nano/model"])
 
     Args:
-        names: ``METHOD``, ``METHOD+PRESET``, or ``NAME=FOLDER`` for stored predictions, which may have the name of a method.
+        names: ``METHOD``, ``METHOD+PRESET``, or ``NAME=FOLDER`` or ``NAME=FILE.zip`` for stored predictions, which may have the name of a method.
         adapters: specs of methods that are not installed; see ``adapter_spec``.
         built_in: specs of the evaluation's own rows (reference rows, published outputs).
         settings: ``METHOD.KEY=VALUE`` or ``METHOD+PRESET.KEY=VALUE``; the last value of a key counts.
         preset: the preset of the method, if only one has presets and none is named.
         checkpoint: the setting ``checkpoint`` of the entrant, if only one has it.
+        stored: returns the spec of stored predictions from NAME, FOLDER and the method of that name.
 
     Raises:
         UnknownName: there is no such method, preset, entrant or setting; the message gives the nearest names.
@@ -63,7 +65,7 @@ def select_entrants(
     for text in names:
         name, is_folder, folder = text.partition("=")
         if is_folder:
-            chosen[text] = folder_spec(name, Path(folder), known.get(name)), None
+            chosen[text] = stored(name, Path(folder), known.get(name)), None
             continue
         method, _, preset_name = name.partition("+")
         spec = get_by_name("method", method, known)

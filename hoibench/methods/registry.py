@@ -30,7 +30,7 @@ def installed_specs() -> dict[str, Spec]:
     specs: dict[str, Spec] = {}
     for where, table, folder in read_specs("hoibench.methods"):
         spec = parse_spec(where, table, folder)
-        _check_not_reserved(where, spec.id)
+        check_not_reserved(where, spec.id)
         if spec.id in specs:
             raise ValueError(f"{where}: a method {spec.id!r} is already registered; choose another id")
         specs[spec.id] = spec
@@ -51,7 +51,7 @@ def adapter_spec(target: str) -> Spec:
     path, name = _find_adapter(target)
     spec_file = path.parent / SPEC_FILE
     spec = _read_spec(spec_file) if spec_file.is_file() else _import_in_process(target)
-    _check_not_reserved(f"--adapter {target}", spec.id)
+    check_not_reserved(f"--adapter {target}", spec.id)
     return spec.model_copy(update={"entry": f"{path}:{name}", "kind": "method", "folder": None})
 
 
@@ -106,25 +106,26 @@ def _find_classes(path: Path) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def folder_spec(name: str, folder: Path, method: Spec | None = None) -> Spec:
-    """Return the spec of a folder of predictions under ``name``: from its ``spec.toml``, or that of ``method``, which has its name, or a default.
+def folder_spec(name: str, folder: Path, method: Spec | None = None, declared: Spec | None = None) -> Spec:
+    """Return the spec of a folder of predictions under ``name``: ``declared``, or from ``spec.toml``, or ``method`` of that name, or a default.
 
-    Without ``spec.toml``, its outputs are those of the files.  Stored predictions have neither presets nor settings, and cannot claim to be
-    deterministic, since the claim cannot be checked.
+    Without ``declared`` and ``spec.toml``, its outputs are those of the files.  Stored predictions have neither presets nor settings, and cannot
+    claim to be deterministic, since the claim cannot be checked.
 
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: the name or the spec is wrong.
     """
-    _check_not_reserved(f"--method {name}={folder}", name)
+    check_not_reserved(f"--method {name}={folder}", name)
     if not folder.is_dir():
         raise FileNotFoundError(f"--method {name}={folder}: no such folder")
     spec_file = folder / SPEC_FILE
-    has_spec = spec_file.is_file()
-    spec = _read_spec(spec_file) if has_spec else method or Spec(id="folder")
+    if declared is None and spec_file.is_file():
+        declared = _read_spec(spec_file)
+    spec = declared or method or Spec(id="folder")
     stored: dict[str, Any] = {"id": name, "entry": "", "folder": folder.resolve(), "deterministic": False}
     unneeded: dict[str, Any] = {"presets": {}, "settings": {}, "files": (), "min_gpu_mb": None}
-    if not has_spec:
+    if declared is None:
         stored["outputs"] = _find_outputs(folder)
         stored["pairing"] = _pairing_of(spec, stored["outputs"])
     try:
@@ -159,7 +160,8 @@ def _read_spec(path: Path) -> Spec:
     return parse_spec(str(path), read_toml(dict[str, Any], path), path.parent)
 
 
-def _check_not_reserved(where: str, name: str) -> None:
+def check_not_reserved(where: str, name: str) -> None:
+    """Raise ValueError if ``name`` is that of one of the benchmark's own rows; ``where`` starts the message."""
     if name in REFERENCES or name.startswith((FROZEN_SELF, PUBLISHED)):
         raise ValueError(f"{where}: {name!r} is the name of one of the benchmark's own rows; choose another id")
 

@@ -43,7 +43,7 @@ class SyntheticDataset(Dataset):
     name: ClassVar[str] = "synthetic"
     kind = "synthetic"
     default_split: ClassVar[str] = "demo"
-    grid = Grid(views=3, frames=25, size=SIZE, points=POINTS)
+    grid = Grid(views=3, frames=25, size=SIZE, points=POINTS, fps=8.0)
 
     def __init__(self, root: Path, on_message: MessageCallback | None = None) -> None:
         self._root = root

@@ -15,7 +15,7 @@ from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.clip_source import ClipSource, DownloadedClips, PreparedClips, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT_VERSION
-from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
+from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.splits import Found, find_part, part_names, select_clips, taco_splits
 from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
@@ -33,7 +33,7 @@ class TacoDataset(Dataset):
     name: ClassVar[str] = "taco"
     kind: DataKind = "measured"
     default_split: ClassVar[str] = "test"
-    grid = Grid(views=len(CLUSTERS), frames=FRAMES, size=SIZE, points=POINTS)
+    grid = Grid(views=len(CLUSTERS), frames=FRAMES, size=SIZE, points=POINTS, fps=FPS)
 
     def __init__(self, source: ClipSource) -> None:
         self.source = source

@@ -1,0 +1,55 @@
+"""``hoibench validate``: check a submission before it is handed in or scored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from hoibench.arguments import parse
+from hoibench.cli.output import StatusConsole
+from hoibench.cli.progress_bar import progress_bar
+from hoibench.text import count
+
+PROBLEMS = 3
+_MAX_LINES = 100
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Check a submission, a folder or a zip with submission.toml and predictions: every problem is printed, nothing is scored.
+
+    Videos and arrays are read completely, in a process with limits of memory and time; no code of the submission runs.
+    The exit code is 3 if there are problems, else 0.
+    """
+
+    path: tyro.conf.Positional[Path]
+    """The submission's folder or zip."""
+
+    root: Path | None = None
+    """The folder of its data set, for a split that is not part of hoibench."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+def validate_command(arguments: Sequence[str]) -> int:
+    """Run ``hoibench validate``: print the problems of a submission; return exit code 3 if it has any, else 0."""
+    options = parse(Validate, arguments, "hoibench validate")
+    from hoibench.submissions.validate import validate
+
+    with progress_bar(StatusConsole()) as on_progress:
+        result = validate(options.path, options.root, on_progress)
+    problems = [str(problem) for problem in result.problems]
+    if options.json:
+        print(json.dumps({"problems": problems, "predictions": result.predictions}))
+    else:
+        for line in problems[:_MAX_LINES]:
+            print(line)
+        if len(problems) > _MAX_LINES:
+            print(f"and {len(problems) - _MAX_LINES} more; --json lists all")
+        print(f"{options.path}: {count(result.predictions, 'prediction')}, {count(len(problems), 'problem')}")
+    return PROBLEMS if problems else 0
