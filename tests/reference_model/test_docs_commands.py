@@ -15,6 +15,7 @@ from hoibench.arguments import parse
 from hoibench.cli.run import parse_arguments
 from hoibench.predictions import read_prediction
 from hoibench.results.score_file import read_scores
+from reference_model.ablate import AblateOptions
 from reference_model.config import preset
 from reference_model.evaluate import EvaluateOptions
 from reference_model.export import ExportOptions
@@ -33,6 +34,7 @@ OPTIONS = {
     "reference_model.sample": SampleOptions,
     "reference_model.export": ExportOptions,
     "reference_model.evaluate": EvaluateOptions,
+    "reference_model.ablate": AblateOptions,
 }
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`\n]+)`")

@@ -1,0 +1,148 @@
+"""Evaluation of the rows of Tables 3 and 4 on the benchmark, a run for each training, and the recording of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hoibench.metric_card import all_cards
+from hoibench.results.board import Board, build_boards
+from hoibench.results.run_folder import read_run
+from hoibench.store import write_bytes
+from leaderboard.build import ExtraPage, SiteOptions, build
+from reference_model.ablations.comparison import COLUMNS, METHOD
+from reference_model.ablations.rows import ROWS
+from reference_model.ablations.tables import build_report, html_report, latex_report, markdown_report
+from reference_model.ablations.trainings import Trainings
+from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE
+from reference_model.method import read_spec
+from reference_model.publishing.results import record_run
+
+RECORDED = CHECKPOINTS / "ablations" / "results"
+"""Folder of the recorded runs, one for each training."""
+COMPANIONS = ("epipolar_share/sift-mnn", "dynamic_degree_px/dis", "net_motion/dis", "motion_following")
+"""Metrics that are scored beside those of the tables, for the rules that grey misleading values; without versions."""
+SITE_CLIPS = 3
+"""Clips with videos on the site of all trainings; the page of each run has more."""
+DOCS = CHECKPOINTS.parents[1] / "docs" / "ablations.md"
+NOT_RECORDED = "Not yet recorded: the rows have to be trained and evaluated first, by the commands above.\n"
+BEGIN, END = "<!-- begin of the recorded tables -->", "<!-- end of the recorded tables -->"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The evaluation of the rows of a base.
+
+    Attributes:
+        base: the preset of which the rows are variants, such as ``micro``.
+        models: of each training the folder of each row's model, by name of the row.
+        runs: folder of the runs, one for each training.
+    """
+
+    base: str
+    models: Sequence[Mapping[str, Path]]
+    runs: Path
+
+    @property
+    def run_folders(self) -> list[Path]:
+        """The run folder of each training."""
+        return [self.runs / f"training-{n}" for n in range(len(self.models))]
+
+    def run_arguments(self, flags: Sequence[str]) -> list[list[str]]:
+        """Return the arguments of ``hoibench run`` for each training.
+
+        Args:
+            flags: further arguments, such as the clips, the same for all.
+        """
+        wanted = {*(column.metric for column in COLUMNS), *COMPANIONS}
+        metrics = ",".join(each for each in all_cards() if each.partition("@")[0] in wanted)
+        runs = []
+        for models, folder in zip(self.models, self.run_folders, strict=True):
+            words = ["--metrics", metrics, "--out", str(folder), *flags]
+            for row, model in models.items():
+                key = f"{METHOD}+{self.base}-{row}"
+                words += ["--method", key, "--set", f"{key}.checkpoint={model}"]
+            runs.append(words)
+        return runs
+
+
+def shipped_models(base: str) -> dict[str, Path]:
+    """Return the folders of the models of the rows that are part of hoibench, by name of the row."""
+    presets = read_spec().presets
+    paths = {
+        name: Path(str(presets[key].settings["checkpoint"]))
+        for name in ROWS
+        if (key := f"{base}-{name}") in presets and "checkpoint" in presets[key].settings
+    }
+    return {name: path for name, path in paths.items() if (path / METADATA_FILE).is_file()}
+
+
+def trained_models(trainings: Trainings, seeds: Sequence[int]) -> list[dict[str, Path]]:
+    """Return the folders of the rows' models, by name of the row, of each seed that has any."""
+    found = []
+    for seed in seeds:
+        paths = {name: trainings.model_in(trainings.run_of(name, seed)) for name in ROWS}
+        found.append({name: path for name, path in paths.items() if (path / METADATA_FILE).is_file()})
+    return [models for models in found if models]
+
+
+def read_board(folders: Sequence[Path]) -> Board:
+    """Return the board of the runs of all trainings.
+
+    Raises:
+        ValueError: the runs share no clips.
+    """
+    boards = build_boards([read_run(folder) for folder in folders], all_cards())
+    if len(boards) != 1:
+        raise ValueError(f"{', '.join(map(str, folders))} share no clips: evaluate all trainings on the same clips")
+    return boards[0]
+
+
+def write_report(folders: Sequence[Path], base: str, out: Path) -> Path:
+    """Write the tables of some runs as Markdown and LaTeX, and their site with the page of the ablations; return the path of this page."""
+    report = build_report(read_board(folders), base)
+    write_bytes(out / "ablations.md", markdown_report(report).encode())
+    write_bytes(out / "ablations.tex", latex_report(report).encode())
+    page = ExtraPage("ablations.html", "Ablations", html_report(report))
+    index = build(folders, out / "site", options=SiteOptions(media_clips=SITE_CLIPS), extra=[page])
+    return index.with_name("ablations.html")
+
+
+def record(folders: Sequence[Path], base: str, out: Path, docs: Path) -> None:
+    """Copy the results of runs, without paths of this machine, to a folder, and write their tables into a page of the documentation.
+
+    Args:
+        folders: the run folders, one for each training.
+        base: the base of the rows.
+        out: the folder to write, with a subfolder for each run.
+        docs: the page, with the lines ``BEGIN`` and ``END``, between which the tables come.
+
+    Raises:
+        ValueError: the page lacks one of these lines.
+    """
+    places = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], *(each.absolute().parent for each in folders))}
+    copies = [out / folder.name for folder in folders]
+    for source, copy in zip(folders, copies, strict=True):
+        record_run(source, copy, places | {f"{Path.cwd()}/": ""})
+    write_tables(docs, recorded_tables(out, base))
+
+
+def recorded_tables(folder: Path, base: str) -> str:
+    """Return the tables of the recorded runs in a folder in Markdown, or that there are none."""
+    runs = sorted(path.parent for path in folder.glob("*/run.json"))
+    return markdown_report(build_report(read_board(runs), base)) if runs else NOT_RECORDED
+
+
+def write_tables(docs: Path, tables: str) -> None:
+    """Replace what stands between the lines ``BEGIN`` and ``END`` of a page.
+
+    Raises:
+        FileNotFoundError, ValueError: there is no such page, or it lacks one of these lines.
+    """
+    text = docs.read_text("utf-8")
+    head, begin, rest = text.partition(f"{BEGIN}\n")
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{docs} lacks the line {BEGIN} or {END}: restore it")
+    write_bytes(docs, f"{head}{begin}\n{tables}\n{end}{tail}".encode())
