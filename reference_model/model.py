@@ -26,7 +26,7 @@ class SyncMV4D(nn.Module):
     Args:
         config: the configuration of both.
         mjd: the multi-view joint diffusion model, e.g. from ``reference_model.loading.transformer.load_mjd``; None builds one with random weights.
-        dpa: the diffusion points aligner; None builds one with random weights.
+        dpa: the diffusion points aligner; None builds one with random weights, or none if the configuration has no aligner.
     """
 
     def __init__(
@@ -38,7 +38,12 @@ class SyncMV4D(nn.Module):
         super().__init__()
         self.config = config
         self.mjd = MultiViewJointDiffusion(config.mjd) if mjd is None else mjd
-        self.dpa = DiffusionPointsAligner(config.dpa) if dpa is None else dpa
+        self.dpa = DiffusionPointsAligner(config.dpa) if dpa is None and config.aligner else dpa
+
+    @property
+    def networks(self) -> list[MultiViewJointDiffusion | DiffusionPointsAligner]:
+        """The diffusion model, and the points aligner if there is one."""
+        return [self.mjd] if self.dpa is None else [self.mjd, self.dpa]
 
     def build_track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
         """Return the conversion between motion latents and tracks for the cameras and points of one batch, with the autoencoder of pseudo-videos."""
@@ -58,14 +63,21 @@ class SyncMV4D(nn.Module):
     ) -> Losses:
         """Return the losses of one training iteration on one batch, with gradients of ``networks`` only.
 
-        All training processes must call the submodules in the same order.
+        Without an aligner there is no loop, and both objectives train the diffusion model alone.  All training processes must call the submodules in
+        the same order.
         """
         track_codec = self.build_track_codec(batch, autoencoders.motion)
+        if self.config.pseudo_video.first_depth:  # the cache has the depth of every frame
+            batch = batch._replace(
+                z_motion=track_codec.encode_guidance(track_codec.scene_frame.from_world(batch.world))
+            )
         if self.config.mjd.residual:
             batch = batch._replace(
                 baseline=build_baseline(
                     batch.z_video[:, :, :, :1], batch.frames, autoencoders.video, batch.cameras, track_codec.scene_frame
                 )
             )
-        step = warmup_step if objective == "warmup" else joint_step
-        return step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle, networks)
+        flow, cycle = self.config.flow, self.config.cycle
+        if objective == "warmup" or self.dpa is None:
+            return warmup_step(self.mjd, self.dpa, batch, noise, track_codec, flow, cycle, networks)
+        return joint_step(self.mjd, self.dpa, batch, noise, track_codec, flow, cycle, networks)

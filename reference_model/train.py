@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reference_model.training.run_folder import RunFolder
 
 PROGRAM = "python -m reference_model.train"
+_STARTS = ("wan", "random")
 EXIT_STOPPED = 75
 """Exit code of a training that was stopped; the same command resumes it."""
 
@@ -69,8 +70,8 @@ class TrainOptions:
     launch: Path | None = None
     """Launch configuration: stages, settings, changes to the model. Default: reference_model/training/launch/PRESET.toml."""
 
-    start: Literal["wan", "random"] | None = None
-    """Initial weights. Default: wan with --wan, else random."""
+    initial: str | None = None
+    """Initial weights: wan, random, or the folder of a trained common start of the ablations. Default: wan with --wan, else random."""
 
     engine: Literal["ddp", "zero3"] = "ddp"
     """ddp: every process holds the complete model. zero3: DeepSpeed shards it."""
@@ -91,6 +92,7 @@ def train_command(arguments: Sequence[str]) -> int:
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
     from hoibench.cli.run import resolve_device
+    from reference_model.loading.model_folder import read_config_and_digest
     from reference_model.preparation.own_parts import ensure_own_parts
     from reference_model.training.config import launch_file, read_launch
     from reference_model.training.data import open_stages
@@ -99,9 +101,12 @@ def train_command(arguments: Sequence[str]) -> int:
 
     launch = read_launch(options.launch or launch_file(options.preset), preset(options.preset))
     require_wan(options.preset, launch.model, options.wan)
-    if options.start == "wan" and options.wan is None:
-        raise ValueError("--start wan needs --wan FOLDER: give it, or leave out --start")
-    options = replace(options, start=options.start or ("random" if options.wan is None else "wan"))
+    if options.initial == "wan" and options.wan is None:
+        raise ValueError("--initial wan needs --wan FOLDER: give it, or leave out --initial")
+    options = replace(options, initial=options.initial or ("random" if options.wan is None else "wan"))
+    start = (
+        options.initial if options.initial in _STARTS else f"model {read_config_and_digest(Path(options.initial))[1]}"
+    )
     if options.seed is not None:
         launch = launch._replace(training=replace(launch.training, seed=options.seed))
     if options.iterations is not None and not 1 <= options.iterations <= launch.training.iterations:
@@ -113,7 +118,7 @@ def train_command(arguments: Sequence[str]) -> int:
         training=launch.training,
         engine=options.engine,
         caches={size: each.settings.id for size, each in caches.items()},
-        start=options.start,
+        start=start,
     )
     parts = options.wan or ensure_own_parts(options.cache[0], launch.model)
     with init_distributed(resolve_device(options.device)) as group, ExitStack() as locks:
@@ -185,10 +190,12 @@ def _check_parts(options: TrainOptions, parts: Path, config: SyncMV4DConfig, cac
     """
     from reference_model.cache.settings import weights_digest
     from reference_model.loading.autoencoder import check_vae, open_vae
-    from reference_model.loading.transformer import open_mjd
+    from reference_model.loading.transformer import open_mjd, open_start
 
-    if options.wan is not None and options.start == "wan":
+    if options.wan is not None and options.initial == "wan":
         open_mjd(options.wan, config)
+    if options.initial not in (*_STARTS, None):
+        open_start(Path(options.initial), config)
     check_vae(open_vae(parts)[0], config, parts / "vae")
     digest = weights_digest(parts, "vae")
     for cache in caches:
@@ -200,17 +207,21 @@ def _check_parts(options: TrainOptions, parts: Path, config: SyncMV4DConfig, cac
 
 
 def _build_model(options: TrainOptions, launch: Launch) -> SyncMV4D:
-    """Build the initial model: its diffusion model with Wan's or random weights, its points aligner with random ones, equal in all processes."""
+    """Build the initial model, equal in all processes: its diffusion model as ``--initial`` says, its points aligner with random weights."""
     import torch
 
-    from reference_model.loading.transformer import load_mjd
+    from reference_model.loading.transformer import load_from_start, load_mjd
     from reference_model.model import SyncMV4D
 
     config, training = launch
     torch.manual_seed(training.seed)
     dtype = torch.bfloat16 if options.engine == "zero3" and training.precision == "bf16" else torch.float32
-    from_wan = options.wan is not None and options.start == "wan"
-    return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if from_wan else None)
+    if options.initial == "random" or options.initial is None:
+        return SyncMV4D(config)
+    if options.initial == "wan":
+        assert options.wan is not None, "checked before"
+        return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype))
+    return SyncMV4D(config, load_from_start(Path(options.initial), config, dtype=dtype))
 
 
 def _write_model(engine: Engine, config: SyncMV4DConfig, folder: Path, parts: Path, group: Processes) -> None:

@@ -1,8 +1,6 @@
 """The configuration of the model: every number with its origin (the paper's section, or our reason), and the presets."""
 
 from reference_model.config.models import (
-    LITERAL,
-    PRESETS,
     CycleConfig,
     DPAConfig,
     FlowConfig,
@@ -10,12 +8,12 @@ from reference_model.config.models import (
     PseudoVideoConfig,
     SyncMV4DConfig,
     VAEConfig,
-    literal_twin,
-    preset,
     with_mjd,
 )
+from reference_model.config.presets import ABLATIONS, LITERAL, PRESETS, literal_twin, preset, with_changes
 
 __all__ = [
+    "ABLATIONS",
     "LITERAL",
     "PRESETS",
     "CycleConfig",
@@ -27,5 +25,6 @@ __all__ = [
     "VAEConfig",
     "literal_twin",
     "preset",
+    "with_changes",
     "with_mjd",
 ]

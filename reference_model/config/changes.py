@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, SerializerFunctionWrapHandler, WrapSerializer
 
 from hoibench.store.records import Record, parse_record
 from reference_model.config import SyncMV4DConfig
+from reference_model.config.fields import later_defaults
 
 
 def apply_changes(config: SyncMV4DConfig, where: str, table: Any) -> SyncMV4DConfig:
@@ -60,12 +61,30 @@ def _missing_fields(kind: Any, value: Any, prefix: str = "") -> Iterator[str]:
     hints = get_type_hints(kind)
     for each in fields(kind):
         if each.name not in value:
+            if each.metadata.get("later"):
+                continue
             yield f"{prefix}{each.name}"
         elif is_dataclass(hints[each.name]):
             yield from _missing_fields(hints[each.name], value[each.name], f"{prefix}{each.name}.")
 
 
-CompleteConfig = Annotated[SyncMV4DConfig, BeforeValidator(_check_complete)]
+def _without_later_defaults(config: Any, handler: SerializerFunctionWrapHandler) -> Any:
+    """Return a configuration as it is stored: later fields that have their defaults are left out, so that earlier configurations stay as they are."""
+    return _remove_later_defaults(config, handler(config))
+
+
+def _remove_later_defaults(config: Any, stored: dict[str, Any]) -> dict[str, Any]:
+    defaults = later_defaults(config)
+    return {
+        name: _remove_later_defaults(getattr(config, name), value) if isinstance(value, dict) else value
+        for name, value in stored.items()
+        if not (name in defaults and value == defaults[name])
+    }
+
+
+CompleteConfig = Annotated[
+    SyncMV4DConfig, BeforeValidator(_check_complete), WrapSerializer(_without_later_defaults, when_used="always")
+]
 """Type of a configuration as a field of a ``Record`` (a JSON file's data model): reading it fails if a value is missing."""
 
 

@@ -26,9 +26,12 @@ SHARE = Range("within [0, 1]", lambda value: 0 <= value <= 1)
 BELOW_ONE = Range("within [0, 1)", lambda value: 0 <= value < 1)
 
 
-def paper(default: Any, where: str, within: Range | None = None) -> Any:
-    """Declare a dataclass field with a default that the paper gives, at ``where``; ``within`` is the range of valid values."""
-    return _field(default, where, within)
+def paper(default: Any, where: str, within: Range | None = None, *, later: bool = False) -> Any:
+    """Declare a dataclass field with a default that the paper gives, at ``where``; ``within`` is the range of valid values.
+
+    A ``later`` field was added when models had been stored: where a stored configuration lacks it, it has its default, and the default is not stored.
+    """
+    return _field(default, where, within, later)
 
 
 def ours(default: Any, why: str, within: Range | None = None) -> Any:
@@ -54,6 +57,11 @@ def check_ranges(config: Any, prefix: str = "") -> None:
         numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or not all(map(within.contains, numbers)):
             raise ValueError(f"{prefix}{each.name} is {value}: expected {within.text}")
+
+
+def later_defaults(kind: Any) -> dict[str, Any]:
+    """Return the defaults, by name, of the fields of a configuration's class that stored configurations may lack."""
+    return {each.name: each.default for each in fields(kind) if each.metadata.get("later")}
 
 
 def from_stored(kind: Callable[..., T], stored: Mapping[str, Any]) -> T:
@@ -83,5 +91,5 @@ def field_sources(config: Any, prefix: str = "") -> Iterator[FieldSource]:
             yield FieldSource(prefix + each.name, value, source)
 
 
-def _field(default: Any, source: str, within: Range | None) -> Any:
-    return field(default=default, metadata={"source": source, "within": within})
+def _field(default: Any, source: str, within: Range | None, later: bool = False) -> Any:
+    return field(default=default, metadata={"source": source, "within": within, "later": later})

@@ -1,4 +1,4 @@
-"""The configuration classes of the model and their presets: values of the SyncMV4D paper with their section, and our own with the reason.
+"""The configuration classes of the model: values of the SyncMV4D paper with their section, and our own with the reason.
 
 Each field has a provenance: ``paper(value, "section 4.2")``; ``ours(value, "why")``, *not in paper*; or ``departs(value, "section 3.3", "why")``,
 where the paper has another value.  ``python -m reference_model.info --preset NAME --fields`` prints them.
@@ -41,9 +41,13 @@ class MJDConfig:
     views: int = paper(3, "section 4.2", COUNT)
     scale_tokens: int = paper(2, "section 4.2: t_s")
     register_tokens: int = paper(6, "section 4.2: t_r", NOT_NEGATIVE)
-    inter_view: Literal["joint", "separate"] = ours(
+    motion: bool = paper(
+        True, "section 3.3: videos and motion are generated jointly; false is Table 3's row of videos only", later=True
+    )
+    inter_view: Literal["joint", "separate", "none"] = ours(
         "joint",
-        "whether video and motion tokens of a frame attend to each other across views; the printed shape lacks the modality",
+        "whether video and motion tokens of a frame attend to each other across views; the printed shape lacks the modality. none has no inter-view"
+        " attention, as the base model",
     )
     special_tokens_meet: bool = ours(
         True,
@@ -78,6 +82,11 @@ class MJDConfig:
             )
         if self.scale_tokens not in (0, 2):
             raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2 (near and far) or 0 (no depth range)")
+
+    @property
+    def needs_intrinsics(self) -> bool:
+        """Whether the model takes focal lengths: its scale tokens see them, and there is motion, to which scale tokens belong."""
+        return self.scale_tokens_see_K and self.motion
 
     @property
     def width(self) -> int:
@@ -170,6 +179,11 @@ class PseudoVideoConfig:
         False,
         "section 3.3",
         "whether channels are rounded to 8 bits; one of these 256 levels is 3 px, or 1/230 of the depth range",
+    )
+    first_depth: bool = paper(
+        False,
+        "section 3.3: depth of every frame; true keeps each point's depth in frame 0, the tracking video of Table 4",
+        later=True,
     )
     match_within: float = ours(
         1.5, "greatest distance at which a colour matches an anchor, in anchor spacings", POSITIVE
@@ -274,6 +288,9 @@ class SyncMV4DConfig:
     )
     """The autoencoder and the text encoder: Wan's, or ones that ``prepare`` makes if it is not given any: ``random`` ones, or ``fitted`` ones, which
     are an autoencoder fitted to the split's clips and a table of the words in its prompts."""
+    aligner: bool = paper(
+        True, "section 3.4: the points aligner; false is Table 3's row without it, and has no guidance", later=True
+    )
     mjd: MJDConfig = field(default_factory=MJDConfig)
     dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -293,7 +310,20 @@ class SyncMV4DConfig:
             raise ValueError(
                 f"parts is {self.parts!r}, vae.kind {self.vae.kind!r}: expected 'fitted' and 'linear' together, or neither"
             )
+        if self.aligner and not self.gives_tracks:
+            raise ValueError(
+                "aligner is true, but there are no tracks to align (mjd.motion, pseudo_video.first_depth): expected false"
+            )
+        if self.cycle.guidance and not self.aligner:
+            raise ValueError(
+                "cycle.guidance is true, but aligner is false: expected false, guidance is the aligner's tracks"
+            )
         self.latent_grid(self.frames, self.height, self.width)
+
+    @property
+    def gives_tracks(self) -> bool:
+        """Whether the model gives tracks: it generates motion, and motion has the depth of every frame."""
+        return self.mjd.motion and not self.pseudo_video.first_depth
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
         """Return the size (n, h, w) of a video's latents: 1 + (N - 1) / r_n, H / r_h, W / r_w, with the strides (r_n, r_h, r_w) of ``vae.stride``.
@@ -318,98 +348,3 @@ def with_mjd(config: SyncMV4DConfig, **changes: Any) -> SyncMV4DConfig:
     """Return a copy of a configuration with the given fields of ``config.mjd`` replaced; ``config.dpa`` gets the same number of views."""
     mjd = replace(config.mjd, **changes)
     return replace(config, mjd=mjd, dpa=replace(config.dpa, views=mjd.views))
-
-
-PRESETS: dict[str, SyncMV4DConfig] = {
-    "wan22_5b": SyncMV4DConfig(),
-    "nano": SyncMV4DConfig(
-        frames=25,
-        height=128,
-        width=192,
-        text_tokens=16,
-        parts="random",
-        mjd=MJDConfig(
-            num_attention_heads=4,
-            attention_head_dim=24,
-            in_channels=16,
-            text_dim=32,
-            freq_dim=32,
-            ffn_dim=192,
-            num_layers=2,
-        ),
-        vae=VAEConfig(base_dim=8, decoder_base_dim=8, num_res_blocks=1),
-        dpa=DPAConfig(width=64, heads=4, num_layers=2, window=256, predicts="tracks"),
-        pseudo_video=PseudoVideoConfig(points=256),
-        flow=FlowConfig(steps=2),
-    ),
-    "micro": SyncMV4DConfig(
-        frames=25,
-        height=128,
-        width=192,
-        text_tokens=16,
-        parts="fitted",
-        mjd=MJDConfig(
-            num_attention_heads=5,
-            attention_head_dim=32,
-            in_channels=48,
-            text_dim=64,
-            freq_dim=64,
-            ffn_dim=640,
-            num_layers=6,
-            patch_size=(1, 4, 4),
-            scale_tokens_see_K=True,
-            predicts="clean",
-            residual=True,
-        ),
-        vae=VAEConfig(kind="linear", stride=(4, 8, 8)),
-        dpa=DPAConfig(width=96, heads=4, num_layers=3, window=384, temporal=True, predicts="corrections"),
-        pseudo_video=PseudoVideoConfig(points=256),
-        flow=FlowConfig(steps=2, training_shift=3.0, error_of="clean", text_guidance_scale=1.0),
-        cycle=CycleConfig(
-            gradient="depth_scale",
-            word_dropout=0.1,
-            first_guidance="anchors",
-            first_guidance_dropout=0.05,
-            warmup_guidance=True,
-            loss_points=32,
-        ),
-    ),
-}
-"""Presets (named configurations): ``wan22_5b`` is the paper's model; ``micro`` is a small one, trained on synthetic clips; ``nano`` is one for tests
-(tokens have 96 channels, since a patch has 16 x 4 = 64 numbers).  Each has a twin, ``NAME_literal``, that follows Algorithm 1 of the paper as
-printed."""
-
-LITERAL = "_literal"
-
-
-def literal_twin(config: SyncMV4DConfig) -> SyncMV4DConfig:
-    """Return a copy of a configuration that follows Algorithm 1 of the SyncMV4D paper as printed.
-
-    Noisy motion is decoded, every training iteration has guidance, coarse tracks pass gradients, the points aligner predicts velocities, and the
-    embedding of guidance starts as a copy of the videos' patch embedding.
-    """
-    return replace(
-        config,
-        mjd=replace(config.mjd, guidance_init="patch_embedding"),
-        dpa=replace(config.dpa, predicts="velocity"),
-        cycle=replace(config.cycle, reading="algorithm1_literal", guidance_share=1.0, gradient="full"),
-    )
-
-
-PRESETS |= {name + LITERAL: literal_twin(config) for name, config in PRESETS.items()}
-
-
-def preset(name: str) -> SyncMV4DConfig:
-    """Return the configuration of the preset ``name``, such as ``wan22_5b``.
-
-    >>> from reference_model.config import preset
-    >>> config = preset("wan22_5b")
-    >>> config.latent_grid(config.frames, config.height, config.width)
-    (13, 30, 44)
-
-    Raises:
-        ValueError: there is no preset of this name.
-    """
-    if name not in PRESETS:
-        raise ValueError(f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]

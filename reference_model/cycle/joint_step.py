@@ -40,7 +40,7 @@ def joint_step(
         networks: the networks to train; the others get no gradient.
     """
     literal = cycle.reading == "algorithm1_literal"
-    K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
+    K = batch.intrinsics if mjd.settings.needs_intrinsics else None
     z_image, anchors, point_mask = batch.z_video[:, :, :, :1], batch.normalized_anchors, batch.point_mask
     M = track_codec.scene_frame.from_world(batch.world)
     t = noise.t  # 5: sample time step t

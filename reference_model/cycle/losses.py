@@ -44,22 +44,24 @@ def gather_losses(*parts: Mapping[str, Tensor]) -> Losses:
 
 
 def diffusion_losses(
-    output: MJDOutput, z_video: Tensor, z_motion: Tensor, batch: Batch, noise: Noise, error_of: ErrorOf
+    output: MJDOutput, z_video: Tensor, z_motion: Tensor | None, batch: Batch, noise: Noise, error_of: ErrorOf
 ) -> dict[str, Tensor]:
     """Return the losses of the joint diffusion model (equation 3 of the SyncMV4D paper) by their names in ``Losses``.
 
     Args:
         output: the model's predictions.
         z_video: its input, noisy latents of the videos (B, V, C, n, h, w).
-        z_motion: its input, noisy latents of the motion, of the same shape.
+        z_motion: its input, noisy latents of the motion, of the same shape; None for a model of videos only, which has one loss.
         batch: clean latents and depth ranges.
         noise: noise and noise levels.
         error_of: the quantity whose error is squared, ``FlowConfig.error_of``.
     """
     video, true_video = flow_error(output.video, z_video, batch.z_video, noise.video, noise.t, error_of)
+    losses = {"video": squared_error(video[:, :, :, 1:], true_video[:, :, :, 1:])}
+    if z_motion is None:
+        return losses
     motion, true_motion = flow_error(output.motion, z_motion, batch.z_motion, noise.motion, noise.t, error_of)
-    return {
-        "video": squared_error(video[:, :, :, 1:], true_video[:, :, :, 1:]),
+    return losses | {
         "motion": squared_error(motion, true_motion),
         "depth_range": squared_error(output.s, batch.s),
         "depth_range_error": (output.s.detach() - batch.s).abs().mean(),

@@ -43,17 +43,23 @@ class Autoencoders(NamedTuple):
 
 
 def encode_first_guidance(
-    track_codec: TrackCodec | None, z_motion: Tensor, cycle: CycleConfig, frames: int, has_anchors: Tensor | None = None
-) -> Tensor:
+    track_codec: TrackCodec | None,
+    z_motion: Tensor | None,
+    cycle: CycleConfig,
+    frames: int,
+    has_anchors: Tensor | None = None,
+) -> Tensor | None:
     """Return the guidance before there are refined tracks, latents like ``z_motion`` (B, V, C, n, h, w): see ``CycleConfig.first_guidance``.
 
     Args:
         track_codec: the conversion of the batch's points, or None if there are no anchors: then guidance is zeros.
-        z_motion: motion latents, for their shape.
+        z_motion: motion latents, for their shape; None for a model of videos only, which has no guidance.
         cycle: the configuration of the loop.
         frames: number N of frames.
         has_anchors: (B,) bool, False for samples whose guidance is zeros nevertheless.
     """
+    if z_motion is None:
+        return None
     if track_codec is None or cycle.first_guidance == "none":
         return torch.zeros_like(z_motion)
     z = track_codec.encode_anchors(frames)
@@ -128,7 +134,7 @@ class TrackCodec:
             M: tracks (B, V, N, K, 3) in the scene frame and its units.
 
         Returns:
-            Latents (B, V, C, n, h, w), the guidance of the joint diffusion model.
+            Latents (B, V, C, n, h, w): of refined tracks, the guidance of the joint diffusion model; of true ones, its motion.
         """
         with _full_precision(M):
             world = self.scene_frame.to_world(M)
@@ -203,6 +209,7 @@ class TrackCodec:
             radius=style.radius,
             depth_tolerance=style.depth_tolerance,
             darkest=style.darkest,
+            first_depth=style.first_depth,
         )
         return quantise(video) if style.eight_bit else video
 

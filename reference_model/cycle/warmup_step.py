@@ -24,7 +24,7 @@ GUIDANCE_JITTER = 0.02
 
 def warmup_step(
     mjd: MultiViewJointDiffusion,
-    dpa: DiffusionPointsAligner,
+    dpa: DiffusionPointsAligner | None,
     batch: Batch,
     noise: Noise,
     track_codec: TrackCodec,
@@ -39,7 +39,7 @@ def warmup_step(
 
     Args:
         mjd: the multi-view joint diffusion model.
-        dpa: the diffusion points aligner.
+        dpa: the diffusion points aligner, or None if there is none to train.
         batch: clean latents, tracks and cameras.
         noise: the random numbers of the iteration.
         track_codec: its scene frame, and the encoder of guidance.
@@ -50,10 +50,9 @@ def warmup_step(
     t, point_mask, anchors = noise.t, batch.point_mask, batch.normalized_anchors
     mjd_losses, dpa_losses = {}, {}
     if networks != "dpa":
-        z_video, z_motion = (
-            interpolate(z_0, z_1, t) for z_0, z_1 in ((batch.z_video, noise.video), (batch.z_motion, noise.motion))
-        )
-        K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
+        z_video = interpolate(batch.z_video, noise.video, t)
+        z_motion = interpolate(batch.z_motion, noise.motion, t) if mjd.settings.motion else None
+        K = batch.intrinsics if mjd.settings.needs_intrinsics else None
         guidance = encode_first_guidance(track_codec, z_motion, cycle, batch.frames, noise.has_anchors)
         if noise.guided and cycle.warmup_guidance:
             guidance = track_codec.encode_guidance(
@@ -61,7 +60,7 @@ def warmup_step(
             )
         output = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, guidance, K, batch.baseline)
         mjd_losses = diffusion_losses(output, z_video, z_motion, batch, noise, flow.error_of)
-    if networks != "mjd":
+    if dpa is not None and networks != "mjd":
         found = (noise.drop_uniform > DROP_SHARE) & point_mask[:, :, None]
         M = track_codec.scene_frame.from_world(batch.world)
         anchors, point_mask, M, M_1, jitter, found = select_points(

@@ -3,8 +3,8 @@
     save_model(folder, model, wan)
     loaded = load_model(folder, wan, device="cuda", dtype=torch.bfloat16)
 
-The folder has ``syncmv4d.json``, ``mjd/`` (diffusion model) and ``dpa/`` (points aligner).  ``vae/``, ``text_encoder/`` and ``tokenizer/`` are in it
-too, or in a copy of Wan.
+The folder has ``syncmv4d.json``, ``mjd/`` (diffusion model) and ``dpa/`` (points aligner, if there is one).  ``vae/``, ``text_encoder/`` and
+``tokenizer/`` are in it too, or in a copy of Wan.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None, *, max_co
     with new_folder(folder) as new:
         with _disk_full_as_oserror(folder):
             model.mjd.save_pretrained(new / "mjd")
-            model.dpa.save_pretrained(new / "dpa")
+            if model.dpa is not None:
+                model.dpa.save_pretrained(new / "dpa")
         for part in _small_parts(wan, max_copied_bytes):
             shutil.copytree(part, new / part.name)
         write_metadata(new, ModelMetadata(config=model.config))
@@ -115,7 +116,8 @@ def _load_model(folder: Path, wan: Path | None, device: torch.device | str, dtyp
     autoencoders = load_autoencoders(vae_folder.parent, config, device)
     text_encoder = load_text_encoder(text_folder.parent, device=device)
     check_text_encoder(text_encoder.model, config, text_folder)
-    model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
+    dpa = _load_dpa(folder / "dpa", config.dpa) if config.aligner else None
+    model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), dpa)
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
     return LoadedModel(config, model.to(device), autoencoders, text_encoder, metadata.digest)

@@ -11,6 +11,7 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from reference_model.config import MJDConfig, SyncMV4DConfig
+from reference_model.config.fields import later_defaults
 from reference_model.loading.folder import (
     CONFIG_FILE,
     COPY_AGAIN,
@@ -28,6 +29,8 @@ from reference_model.mjd.model import MultiViewJointDiffusion
 _SHARED_FIELDS = (
     "num_attention_heads", "attention_head_dim", "in_channels", "text_dim", "freq_dim", "ffn_dim", "num_layers", "eps", "patch_size",
 )  # fmt: skip
+_START_FIELDS = ("views", "motion", "inter_view")
+"""Fields of ``MJDConfig`` in which the common start of the ablations differs from the rows that are trained from it."""
 _ORIGINAL_LAYOUT = (
     f"in the layout of Wan's own code, not in that of diffusers. Use {REPOSITORY} ({DOWNLOAD_COMMAND}),"
     " or convert with diffusers' scripts/convert_wan_to_diffusers.py --model_type Wan2.2-TI2V-5B --output_path FOLDER"
@@ -58,6 +61,37 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
     return model.eval()
 
 
+def load_from_start(
+    folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch.float32
+) -> MultiViewJointDiffusion:
+    """Load the diffusion model MJD from the common start of the ablations, a saved MJD of videos of one view without inter-view attention.
+
+    It is to the model what Wan's transformer is in ``load_mjd``, whose errors this raises too: parameters that it lacks are derived from its own.
+
+    Args:
+        folder: the folder of a saved model that has no motion.
+        config: configuration of the model to build; that of the folder must agree but for views, motion and inter-view attention.
+        dtype: dtype of the weights.
+    """
+    model, weights, new = open_start(folder, config)
+    load_weights(model, weights, dtype=dtype, new=new, in_fp32=model._keep_in_fp32_modules)
+    init_new_parameters(model, has_videos=True)
+    return model.eval()
+
+
+def open_start(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
+    """Check the folder of a common start for ``load_from_start``, without reading weights; returns what ``open_mjd`` returns."""
+    folder = Path(folder) / "mjd"
+    expected = {name: value for name, value in dataclasses.asdict(config.mjd).items() if name not in _START_FIELDS}
+    check_config(folder, read_config(folder), expected, "Give the common start of the same base")
+    with torch.device("meta"):
+        model = MultiViewJointDiffusion(config.mjd)
+    new = frozenset(name for name in model.new_parameters() if "held_embedding" not in name.split("."))
+    weights = open_weights(folder)
+    check_weights(model, weights, new=new, hint="Give the common start of the same base, a model without motion")
+    return model, weights, new
+
+
 def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
     """Check a folder of the diffusion model or of Wan's transformer for ``load_mjd``, without reading weights; raises its errors except for NaN.
 
@@ -69,7 +103,7 @@ def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffus
     stored = read_config(folder)
     is_mjd = stored.get("_class_name") == MultiViewJointDiffusion.__name__
     if is_mjd:
-        check_config(folder, stored, dataclasses.asdict(config.mjd), _FIX)
+        check_config(folder, later_defaults(MJDConfig) | stored, dataclasses.asdict(config.mjd), _FIX)
     else:
         find_class(folder, stored, [WanTransformer3DModel])
         check_config(folder, _wan_defaults() | stored, _wan_arguments(config.mjd), _FIX)

@@ -27,8 +27,9 @@ class MultiViewBlock(nn.Module):
         super().__init__()
         d, heads, eps = config.width, config.num_attention_heads, config.eps
         self.special_tokens_meet = config.special_tokens_meet
+        has_view, has_motion = config.inter_view != "none", config.motion
         self.norm_view = FP32LayerNorm(d, eps, elementwise_affine=False)
-        self.attn_view = wan_attention(d, heads, eps)
+        self.attn_view = wan_attention(d, heads, eps) if has_view else None
         self.norm1 = FP32LayerNorm(d, eps, elementwise_affine=False)
         self.attn1 = wan_attention(d, heads, eps)
         self.norm2 = FP32LayerNorm(d, eps, elementwise_affine=True)
@@ -36,9 +37,11 @@ class MultiViewBlock(nn.Module):
         self.norm3 = FP32LayerNorm(d, eps, elementwise_affine=False)
         self.ffn = FeedForward(d, inner_dim=config.ffn_dim, activation_fn="gelu-approximate")
         self.scale_shift_table = nn.Parameter(torch.randn(1, 6, d) / d**0.5)
-        self.scale_shift_table_motion = nn.Parameter(torch.randn(1, 6, d) / d**0.5)
-        self.scale_shift_table_view = nn.Parameter(torch.randn(1, 3, d) / d**0.5)
-        self.scale_shift_table_view_motion = nn.Parameter(torch.randn(1, 3, d) / d**0.5)
+        self.scale_shift_table_motion = nn.Parameter(torch.randn(1, 6, d) / d**0.5) if has_motion else None
+        self.scale_shift_table_view = nn.Parameter(torch.randn(1, 3, d) / d**0.5) if has_view else None
+        self.scale_shift_table_view_motion = (
+            nn.Parameter(torch.randn(1, 3, d) / d**0.5) if has_view and has_motion else None
+        )
 
     def forward(
         self, x: Tensor, text: Tensor, time: TimeRows, frame_rotary: Rotary, view_rotary: Rotary, layout: TokenLayout
@@ -56,17 +59,19 @@ class MultiViewBlock(nn.Module):
             layout: the layout of the S tokens.
         """
         spans = layout.spans
-        view_shift, view_scale, view_gate = modulation_rows(
-            self.scale_shift_table_view, self.scale_shift_table_view_motion, time.first(3)
-        )
+        if self.attn_view is not None:
+            view_shift, view_scale, view_gate = modulation_rows(
+                self.scale_shift_table_view, self.scale_shift_table_view_motion, time.first(3)
+            )
+            y = modulate(self.norm_view, x, spans, view_shift, view_scale)
+            y = inter_view_attention(
+                self.attn_view, y, layout, frame_rotary, special_tokens_meet=self.special_tokens_meet
+            )
+            x = add_gated(x, y, spans, view_gate)
+
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulation_rows(
             self.scale_shift_table, self.scale_shift_table_motion, time
         )
-
-        y = modulate(self.norm_view, x, spans, view_shift, view_scale)
-        y = inter_view_attention(self.attn_view, y, layout, frame_rotary, special_tokens_meet=self.special_tokens_meet)
-        x = add_gated(x, y, spans, view_gate)
-
         y = modulate(self.norm1, x, spans, shift, scale)
         y = intra_view_attention(self.attn1, y, view_rotary)
         x = add_gated(x, y, spans, gate)
@@ -137,15 +142,17 @@ class TimeRows(NamedTuple):
         return TimeRows(*(each[:, :count] for each in self))
 
 
-def modulation_rows(video: Tensor, motion: Tensor, time: TimeRows) -> list[list[Tensor]]:
+def modulation_rows(video: Tensor, motion: Tensor | None, time: TimeRows) -> list[list[Tensor]]:
     """Add the projected noise levels to the modulation tables (1, r, d) of video and motion, whose r rows are shifts, scales and gates.
 
-    The clean image is video at another noise level, so it uses the table of video.
+    The clean image is video at another noise level, so it uses the table of video.  A model of videos only has no table of motion, and no tokens
+    in that span.
 
     Returns:
         A list of r rows, each a list of one (B, 1, 1, d) float32 tensor per span of tokens: clean image, noisy video, motion.
     """
-    spans = [table.float() + each.float() for table, each in zip((video, video, motion), time, strict=True)]
+    tables = video, video, video if motion is None else motion
+    spans = [table.float() + each.float() for table, each in zip(tables, time, strict=True)]
     return [[rearrange(span[:, row], "b d -> b 1 1 d") for span in spans] for row in range(video.shape[1])]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 if TYPE_CHECKING:
     from reference_model.mjd.block import MultiViewBlock
@@ -37,10 +38,22 @@ _TOKEN_STD = 0.02
 
 
 @torch.no_grad()
-def init_new_parameters(model: MultiViewJointDiffusion) -> None:
-    """Set the parameters that Wan2.2 lacks, in place: to copies of Wan's where there is a counterpart, else to zeros or small random values."""
+def init_new_parameters(model: MultiViewJointDiffusion, *, has_videos: bool = False) -> None:
+    """Set the parameters that Wan2.2 lacks, in place: to copies of Wan's where there is a counterpart, else to zeros or small random values.
+
+    A residual model starts from the still clip: its outputs are zero, and it sees that clip as it sees noisy videos.  With ``has_videos`` it has
+    learned to generate videos already, and keeps what it has learned.
+    """
     for block in model.blocks:
         _init_block(block)
+    if model.held_embedding is not None and not has_videos:
+        model.held_embedding.weight.copy_(model.patch_embedding.weight)
+        _zero(model.proj_out)
+    if model.settings.motion:
+        _init_motion(model)
+
+
+def _init_motion(model: MultiViewJointDiffusion) -> None:
     for new, wan in (
         (model.patch_embedding_motion, model.patch_embedding),
         (model.time_proj_motion, model.condition_embedder.time_proj),
@@ -57,19 +70,23 @@ def init_new_parameters(model: MultiViewJointDiffusion) -> None:
     model.scale_head.weight.normal_(std=_TOKEN_STD)
     model.scale_head.bias.zero_()
     if model.held_embedding is not None:
-        model.held_embedding.weight.copy_(model.patch_embedding.weight)
-        for head in (model.proj_out, model.proj_out_motion, model.scale_head):  # at first the output is the still clip
-            head.weight.zero_()
-            head.bias.zero_()
+        _zero(model.proj_out_motion)
+        _zero(model.scale_head)
     if model.intrinsics_embedding is not None:
-        model.intrinsics_embedding.weight.zero_()
-        model.intrinsics_embedding.bias.zero_()
+        _zero(model.intrinsics_embedding)
 
 
 def _init_block(block: MultiViewBlock) -> None:
-    block.attn_view.load_state_dict(block.attn1.state_dict())
-    block.attn_view.to_out[0].weight.zero_()  # inter-view attention adds nothing until it is trained
-    block.attn_view.to_out[0].bias.zero_()
-    block.scale_shift_table_motion.copy_(block.scale_shift_table)
-    block.scale_shift_table_view.copy_(block.scale_shift_table[:, :3])
-    block.scale_shift_table_view_motion.copy_(block.scale_shift_table[:, :3])
+    if block.attn_view is not None:
+        block.attn_view.load_state_dict(block.attn1.state_dict())
+        _zero(block.attn_view.to_out[0])  # inter-view attention adds nothing until it is trained
+        block.scale_shift_table_view.copy_(block.scale_shift_table[:, :3])
+    if block.scale_shift_table_motion is not None:
+        block.scale_shift_table_motion.copy_(block.scale_shift_table)
+    if block.scale_shift_table_view_motion is not None:
+        block.scale_shift_table_view_motion.copy_(block.scale_shift_table[:, :3])
+
+
+def _zero(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        parameter.zero_()

@@ -39,9 +39,11 @@ def check_inputs(
         raise ValueError("guidance requires z_motion, which is None")
     if z_image is not None and z_video is None:
         raise ValueError("z_image requires z_video, which is None")
-    if config.scale_tokens_see_K and z_motion is not None and intrinsics is None:
+    if z_motion is not None and not config.motion:
+        raise ValueError("z_motion is given, but the model generates videos only (motion = false): leave it out")
+    if config.needs_intrinsics and z_motion is not None and intrinsics is None:
         raise ValueError("the scale tokens of this model see K: give intrinsics (B, V, 2) = (fx / W, fy / H)")
-    if intrinsics is not None and not config.scale_tokens_see_K:
+    if intrinsics is not None and not config.needs_intrinsics:
         raise ValueError("intrinsics are given, but the scale tokens of this model do not see K: leave them out")
     if config.residual and baseline is None:
         raise ValueError("the outputs of this model are differences from a still clip: give it as baseline")

@@ -87,12 +87,14 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
 
         # Figure 2, left: tokens of both latents, the text and the time.
         self.patch_embedding = nn.Conv3d(config.in_channels, d, patch, patch)
-        self.patch_embedding_motion = nn.Conv3d(config.in_channels, d, patch, patch)
-        self.guidance_embedding = nn.Conv3d(config.in_channels, d, patch, patch, bias=False)
+        if config.motion:
+            self.patch_embedding_motion = nn.Conv3d(config.in_channels, d, patch, patch)
+            self.guidance_embedding = nn.Conv3d(config.in_channels, d, patch, patch, bias=False)
         self.held_embedding = nn.Conv3d(config.in_channels, d, patch, patch, bias=False) if config.residual else None
-        self.scale_embedding = nn.Parameter(torch.randn(config.scale_tokens, d) * 0.02)
-        self.register_embedding = nn.Parameter(torch.randn(config.register_tokens, d) * 0.02)
-        self.intrinsics_embedding = nn.Linear(2, d) if config.scale_tokens_see_K else None
+        if config.motion:
+            self.scale_embedding = nn.Parameter(torch.randn(config.scale_tokens, d) * 0.02)
+            self.register_embedding = nn.Parameter(torch.randn(config.register_tokens, d) * 0.02)
+        self.intrinsics_embedding = nn.Linear(2, d) if config.needs_intrinsics else None
         self.condition_embedder = nn.ModuleDict(
             {
                 "time_embedder": TimeEmbedding(config.freq_dim, d),
@@ -100,7 +102,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
                 "text_embedder": PixArtAlphaTextProjection(config.text_dim, d, act_fn="gelu_tanh"),
             }
         )
-        self.time_proj_motion = Float32Linear(d, 6 * d)
+        self.time_proj_motion = Float32Linear(d, 6 * d) if config.motion else None
 
         # Figure 2, middle.
         self.blocks = nn.ModuleList([MultiViewBlock(config) for _ in range(config.num_layers)])
@@ -108,10 +110,11 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         # Figure 2, right: two velocities and the depth range.
         self.norm_out = FP32LayerNorm(d, config.eps, elementwise_affine=False)
         self.scale_shift_table = nn.Parameter(torch.randn(1, 2, d) / d**0.5)
-        self.scale_shift_table_motion = nn.Parameter(torch.randn(1, 2, d) / d**0.5)
+        self.scale_shift_table_motion = nn.Parameter(torch.randn(1, 2, d) / d**0.5) if config.motion else None
         self.proj_out = nn.Linear(d, patch_channels)
-        self.proj_out_motion = nn.Linear(d, patch_channels)
-        self.scale_head = Float32Linear(d, 1)
+        if config.motion:
+            self.proj_out_motion = nn.Linear(d, patch_channels)
+            self.scale_head = Float32Linear(d, 1)
 
         self.gradient_checkpointing = False
         init_new_parameters(self)
@@ -218,8 +221,10 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         """
         embedder = self.condition_embedder
         embedding = embedder["time_embedder"](torch.cat([t.new_zeros(1), t]))
-        rows, motion = embedder["time_proj"](silu(embedding)), self.time_proj_motion(silu(embedding[1:]))
-        rows, motion = (rearrange(each, "b (r d) -> b r d", r=6) for each in (rows, motion))
+        rows = rearrange(embedder["time_proj"](silu(embedding)), "b (r d) -> b r d", r=6)
+        motion = rows[1:]
+        if self.time_proj_motion is not None:
+            motion = rearrange(self.time_proj_motion(silu(embedding[1:])), "b (r d) -> b r d", r=6)
         out = repeat(embedding, "b d -> b r d", r=2)
         return (
             embedder["text_embedder"](text),

@@ -29,7 +29,7 @@ class TokenLayout:
         has_motion: whether there are motion tokens.
         special_tokens: number of scale and register tokens of a view; they describe motion, so 0 without it.
         has_image: whether video frame 0 is the clean reference image.
-        inter_view: ``joint`` if video and motion tokens of a frame attend to each other across views, ``separate`` if not.
+        inter_view: ``joint`` if video and motion tokens of a frame attend to each other across views, ``separate`` if not, ``none`` if no tokens do.
     """
 
     grid: tuple[int, int, int]
@@ -37,7 +37,7 @@ class TokenLayout:
     has_motion: bool
     special_tokens: int
     has_image: bool
-    inter_view: Literal["joint", "separate"] = "joint"
+    inter_view: Literal["joint", "separate", "none"] = "joint"
 
     @property
     def modalities(self) -> int:

@@ -44,7 +44,7 @@ def ensure_own_parts(cache: Path, config: SyncMV4DConfig, data: FittingData | No
     if config.parts == "fitted" and data is None:
         raise ValueError(
             f"{folder} is missing or damaged, and is fitted to clips: run python -m reference_model.prepare again for this cache,"
-            " or if it was prepared with the parts of another, give them by --wan FOLDER --start random"
+            " or if it was prepared with the parts of another, give them by --wan FOLDER --initial random"
         )
     with locked(cache / ".parts.lock", wait=True):
         if not _is_intact(cache):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hoibench.store.records import Record, parse_record
+from reference_model.ablations.rows import START
 from reference_model.config import LITERAL, SyncMV4DConfig
 from reference_model.config.changes import apply_changes
 from reference_model.config.fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
@@ -85,6 +86,11 @@ class TrainingConfig:
         0, "random seed of the order of clips, the choice of views, noise, and whether guidance is computed", SEED
     )
     batch_size: int = ours(1, "clips of V views per process; more does not fit next to 5 B", COUNT)
+    clusters: Literal["one", "all"] = ours(
+        "one",
+        "views of a clip for a model of one view: one, of a random cluster; all takes one of each cluster, as separate samples, and hence the views"
+        " that a model of all clusters gets",
+    )
     learning_rate: float = ours(
         1e-5, "learning rate of the joint diffusion model, which starts from the base model's weights", POSITIVE
     )
@@ -141,8 +147,13 @@ class Launch(NamedTuple):
 
 
 def launch_file(preset: str) -> Path:
-    """Return the path of the launch configuration of a preset of the model, the same for NAME and NAME_literal."""
-    return LAUNCH_FOLDER / f"{preset.removesuffix(LITERAL)}.toml"
+    """Return the path of the launch configuration of a preset of the model, the same for NAME and NAME_literal.
+
+    That of the rows of the ablations is NAME-row, and of their common start NAME-start.
+    """
+    name, dash, row = preset.removesuffix(LITERAL).partition("-")
+    ending = "" if not dash else "-start" if row == START else "-row"
+    return LAUNCH_FOLDER / f"{name}{ending}.toml"
 
 
 def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:

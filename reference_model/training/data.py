@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ class SampleChoice(NamedTuple):
 
     Attributes:
         clip: id of the clip.
-        views: id of one view of each camera cluster, in the order of ``hoibench.clip.CLUSTERS``; for a model of one view, the id of one view.
+        views: id of one view of each camera cluster, in the order of ``hoibench.clip.CLUSTERS``; for a model of one view that takes one, its id.
         drop_prompt: whether the sample is trained with the empty prompt.
         unknown_words: places in the prompt, among those of all L words that it can have, of the words that become the unknown word.
     """
@@ -59,20 +59,29 @@ class TrainingData:
 
     All processes share one endless order of samples, a new permutation of the clips in each epoch.  In each iteration the next samples of that order
     are divided among the processes by rank.  Views, dropped prompts and unknown words depend on the seed and the sample's place in the order; a model
-    of one view gets a view of a random cluster.
+    of one view gets a view of a random cluster, or one view of each cluster as separate samples.
 
     Args:
         cache: the latent cache, written by ``python -m reference_model.prepare``.
         config: configuration of the model, with the cache's video size.
         seed: seed of the training.
         fraction: fraction of the clips to train on; the seed selects them.
+        clusters: for a model of one view: ``one`` view of a clip, or ``all`` that a model of all clusters gets, as separate samples.
 
     Raises:
         ValueError: the cache is empty or is for another configuration, the model has neither one view nor one for each cluster, a clip lacks a view
             of a cluster that the model needs, or a view cannot be trained on.
     """
 
-    def __init__(self, cache: LatentCache, config: SyncMV4DConfig, *, seed: int, fraction: float = 1.0) -> None:
+    def __init__(
+        self,
+        cache: LatentCache,
+        config: SyncMV4DConfig,
+        *,
+        seed: int,
+        fraction: float = 1.0,
+        clusters: Literal["one", "all"] = "one",
+    ) -> None:
         cache.check(config)
         if config.mjd.views not in (1, len(CLUSTERS)):
             raise ValueError(
@@ -82,7 +91,8 @@ class TrainingData:
             raise ValueError(f"{cache.folder} has no clips: run python -m reference_model.prepare")
         self._cache, self._config, self._seed = cache, config, seed
         self._views = {clip: _views_by_cluster(cache, clip) for clip in cache.clips}
-        if config.mjd.views > 1:
+        self._takes_one = config.mjd.views == 1 and clusters == "one"
+        if not self._takes_one:
             _check_clusters(cache, self._views)
         count = math.ceil(fraction * len(self._views))
         self.clips = tuple(sorted(_shuffle(tuple(self._views), seed, "share")[:count]))
@@ -107,8 +117,13 @@ class TrainingData:
         choices = self.choose_samples(iteration, count, rank, ranks)
         views = [[self._cache.load(choice.clip, view) for view in choice.views] for choice in choices]
         text = [self._load_text(choice, each[0].prompt) for choice, each in zip(choices, views, strict=True)]
+        clips = tuple(choice.clip for choice in choices)
+        if self._config.mjd.views == 1:  # each view is a sample
+            text = [each for each, own in zip(text, views, strict=True) for _ in own]
+            clips = tuple(view.clip for own in views for view in own)
+            views = [[view] for own in views for view in own]
         size = self._config.height, self._config.width
-        return LoadedBatch(to_batch(views, torch.stack(text).float(), size), tuple(choice.clip for choice in choices))
+        return LoadedBatch(to_batch(views, torch.stack(text).float(), size), clips)
 
     def _choose_sample(self, place: int) -> SampleChoice:
         epoch, index = divmod(place, len(self.clips))
@@ -117,7 +132,7 @@ class TrainingData:
             1 + len(CLUSTERS), generator=seeded_generator(self._seed, "sample", place)
         ).tolist()
         views = self._views[clip]
-        if self._config.mjd.views == 1:
+        if self._takes_one:
             u_cluster, u_view, _ = u_views
             chosen = (_pick(views[_pick(tuple(views), u_cluster)], u_view),)
         else:
@@ -169,7 +184,10 @@ def open_stages(
                 f" run python -m reference_model.prepare --preset {preset} --size {height},{width} with the same other options"
             )
         sized = replace(launch.model, height=height, width=width)
-        data.append(TrainingData(cache, sized, seed=launch.training.seed, fraction=stage.data_fraction))
+        training = launch.training
+        data.append(
+            TrainingData(cache, sized, seed=training.seed, fraction=stage.data_fraction, clusters=training.clusters)
+        )
     return caches, data
 
 

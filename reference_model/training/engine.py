@@ -32,11 +32,11 @@ class GradientNorms(NamedTuple):
 
     Attributes:
         mjd: norm of the joint diffusion model's gradient.
-        dpa: norm of the points aligner's gradient.
+        dpa: norm of the points aligner's gradient; 0 without one.
     """
 
     mjd: float
-    dpa: float
+    dpa: float = 0.0
 
     @property
     def are_finite(self) -> bool:
@@ -93,6 +93,8 @@ def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group
     Raises:
         Crash: memory is full.
     """
+    if model.dpa is None and (stages := [each.name for each in config.stages if each.networks == "dpa"]):
+        raise ValueError(f"stage {stages[0]} trains the points aligner, which this model lacks: leave the stage out")
     configure_model(model, config, group)
     with oom_hint("the model and its optimizer", SHARD_HINT):
         if name == "zero3":
@@ -106,7 +108,7 @@ def configure_model(model: SyncMV4D, config: TrainingConfig, group: Processes) -
     Only the two networks run under autocast: bfloat16 resolves a metre to 4 mm, so world frames, projections, the flow and the losses stay float32.
     """
     model.train().requires_grad_(True)
-    for network in (model.mjd, model.dpa):
+    for network in model.networks:
         if config.gradient_checkpointing:
             network.enable_gradient_checkpointing()
         if config.precision == "bf16":
@@ -120,7 +122,7 @@ def build_optimizer(model: SyncMV4D, config: TrainingConfig) -> torch.optim.Adam
     their size carries meaning.
     """
     groups = []
-    for network, rate in ((model.mjd, config.learning_rate), (model.dpa, config.dpa_learning_rate)):
+    for network, rate in zip(model.networks, (config.learning_rate, config.dpa_learning_rate), strict=False):
         for decays in (True, False):
             parameters = [each for name, each in network.named_parameters() if _decays(name, each) == decays]
             decay = config.weight_decay if decays else 0.0
@@ -149,7 +151,7 @@ class DataParallelEngine:
         self._module: nn.Module = model
         if group.size > 1:
             devices = [group.device] if group.device.type == "cuda" else None
-            trains_one = any(stage.networks != "both" for stage in config.stages)
+            trains_one = model.dpa is not None and any(stage.networks != "both" for stage in config.stages)
             self._module = DistributedDataParallel(model, device_ids=devices, find_unused_parameters=trains_one)
 
     def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, stage: TrainingStage) -> Losses:
@@ -163,8 +165,9 @@ class DataParallelEngine:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         largest = self._config.max_grad_norm
-        mjd, dpa = (nn.utils.clip_grad_norm_(each.parameters(), largest) for each in (self.model.mjd, self.model.dpa))
-        norms = GradientNorms(float(mjd), float(dpa))
+        norms = GradientNorms(
+            *(float(nn.utils.clip_grad_norm_(each.parameters(), largest)) for each in self.model.networks)
+        )
         if norms.are_finite:
             _scale_learning_rates(self._optimizer.param_groups, lr_factor)
             self._optimizer.step()
@@ -238,7 +241,7 @@ class Zero3Engine:
         """Clip the gradients of each network, of which every process holds a shard; DeepSpeed's own clipping knows one norm over all parameters."""
         from deepspeed.utils import safe_get_local_grad, safe_set_local_grad
 
-        networks = [list(each.parameters()) for each in (self.model.mjd, self.model.dpa)]
+        networks = [list(each.parameters()) for each in self.model.networks]
         own = [torch.stack([safe_get_local_grad(each).norm() for each in network]).norm() for network in networks]
         norms = GradientNorms(*self._group.all_reduce(torch.stack(own).square()).sqrt().tolist())
         for network, norm in zip(networks, norms, strict=True):

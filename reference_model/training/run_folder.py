@@ -43,7 +43,7 @@ class RunSettings(Record):
         model, training: configurations of the model and of its training.
         engine: name of the training engine, ``ddp`` or ``zero3``.
         caches: id of the settings of each latent cache, by its video size as text ("480x704").
-        start: initial weights, ``wan`` or ``random``.
+        start: initial weights: ``wan``, ``random``, or ``model`` and the digest of the common start of the ablations.
     """
 
     SCHEMA = "hoibench/training-run@5"

@@ -14,6 +14,7 @@ ALLOWED = (
     "spconv",
     "scipy",
     "hoibench.geometry",
+    "reference_model.ablations.rows",
     "reference_model.config",
     "reference_model.float32_layers",
     "reference_model.rectified_flow",
@@ -23,7 +24,9 @@ ALLOWED = (
 )
 FILES = [
     ROOT / "config/__init__.py",
+    ROOT / "ablations/rows.py",
     ROOT / "config/models.py",
+    ROOT / "config/presets.py",
     ROOT / "config/fields.py",
     ROOT / "float32_layers.py",
     ROOT / "rectified_flow.py",

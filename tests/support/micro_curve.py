@@ -27,7 +27,7 @@ def train_briefly(folder: Path) -> list[LossEntry]:
     launch.write_text(text)
     shared = {"--preset": "micro", "--wan": parts, "--device": "cpu"}
     clips = {"--dataset": "synthetic", "--split": "train_large", "--limit": CLIPS, "--out": cache}
-    training = {"--cache": cache, "--start": "random", "--launch": launch, "--out": folder / "run"}
+    training = {"--cache": cache, "--initial": "random", "--launch": launch, "--out": folder / "run"}
     for command, options in ((prepare, clips), (train, training)):
         words = [str(word) for pair in (shared | options).items() for word in pair]
         if code := command(words):

@@ -47,7 +47,7 @@ class RecordingMJD:
         self, journal: Journal, velocities: Callable[..., tuple[Tensor, Tensor, Tensor]], *, see_k: bool = False
     ):
         self.journal, self.velocities = journal, velocities
-        self.settings = SimpleNamespace(scale_tokens_see_K=see_k)
+        self.settings = SimpleNamespace(needs_intrinsics=see_k, motion=True)
 
     def __call__(self, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None, baseline=None) -> MJDOutput:
         output = MJDOutput(*self.velocities(z_video, z_motion, text, t))

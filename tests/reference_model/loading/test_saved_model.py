@@ -269,7 +269,12 @@ def test_configuration_round_trip(config):
         ((), "frames", True, "x: config.frames is True: input should be a valid integer"),
         ((), "speed", 9, "x: unknown key 'config.speed'"),
         ((), "mjd", [], "x: config.mjd is (): input should be an object"),
-        (("mjd",), "inter_view", "both", "x: config.mjd.inter_view is 'both': input should be 'joint' or 'separate'"),
+        (
+            ("mjd",),
+            "inter_view",
+            "both",
+            "x: config.mjd.inter_view is 'both': input should be 'joint', 'separate' or 'none'",
+        ),
         (("mjd",), "patch_size", [1, 2], "x: the key 'config.mjd.patch_size[2]' is missing"),
         (("mjd",), "patch_size", [1, 2, "2"], "x: config.mjd.patch_size[2] is '2': input should be a valid integer"),
         (("dpa",), "window", "all", "x: config.dpa.window is 'all': input should be a valid integer"),

@@ -127,8 +127,8 @@ def test_a_cache_made_with_a_wan_checkpoint_needs_it_again(without_wan, prepared
 def test_a_cache_made_without_a_wan_checkpoint_refuses_one(own_cache, wan_folder, training, capsys):
     assert train(training(own_cache, "--wan", str(wan_folder))) == 2
     assert "was encoded by another autoencoder" in capsys.readouterr().err
-    assert train(training(own_cache, "--start", "wan")) == 2
-    assert "--start wan needs --wan FOLDER" in capsys.readouterr().err
+    assert train(training(own_cache, "--initial", "wan")) == 2
+    assert "--initial wan needs --wan FOLDER" in capsys.readouterr().err
 
 
 def test_the_same_command_resumes(own_cache, without_wan, contents, tmp_path):
