@@ -34,6 +34,8 @@ from reference_model.ablations.rows import MARKS, ROWS
 Texts = dict[str, str]
 """A row of a table: its texts by title of the column."""
 
+Entries = Mapping[str, Mapping[TableColumn, Entry]]
+"""The results of each row by name in each column."""
 Compared = Mapping[TableColumn, Mapping[tuple[str, str], Comparison]]
 """The comparisons of pairs of rows in each column."""
 
@@ -92,7 +94,8 @@ def build_report(board: Board, base: str) -> AblationReport:
     columns = {column: n for column in COLUMNS if (n := find_column(board, column)) is not None}
     entries = {name: {column: read_entry(board, m, n) for column, n in columns.items()} for name, m in indices.items()}
     tables = [_build_table(number, board, indices, columns, entries) for number in TABLES]
-    neighbours = _difference_lines(board, columns, _compare(board, indices, columns, pairs_with_neighbours(indices)))
+    pairs = pairs_with_neighbours(indices)
+    neighbours = _difference_lines(board, columns, _compare(board, indices, columns, pairs), entries)
     for line in neighbours:
         line["differs in"] = next(row.thing for row in ROWS.values() if row.title == line["row"])
     return AblationReport(
@@ -145,7 +148,7 @@ def _build_table(
     board: Board,
     indices: Mapping[str, Sequence[int]],
     columns: Mapping[TableColumn, int],
-    entries: Mapping[str, Mapping[TableColumn, Entry]],
+    entries: Entries,
 ) -> AblationTable:
     reported = _reported(number)
     rows = rows_of_table(number, indices)
@@ -164,7 +167,7 @@ def _build_table(
         title=reported.title,
         measured=measured,
         paper=[_paper_texts(reported, row.paper.get(number, "")) for row in rows],
-        differences=_difference_lines(board, columns, compared, reported),
+        differences=_difference_lines(board, columns, compared, entries, reported),
     )
 
 
@@ -178,13 +181,18 @@ def _compare(
 
 
 def _difference_lines(
-    board: Board, columns: Mapping[TableColumn, int], compared: Compared, reported: ReportedTable | None = None
+    board: Board,
+    columns: Mapping[TableColumn, int],
+    compared: Compared,
+    entries: Entries,
+    reported: ReportedTable | None = None,
 ) -> list[Texts]:
     """Return a line for each comparison in each column, with the paper's ordering if its table is given."""
     lines = []
     for column, n in columns.items():
         for (one, other), found in compared[column].items():
             kind = quantity(board.columns[n].card)
+            greyed = ", greyed" if entries[one][column].grey or entries[other][column].grey else ""
             line = {
                 "row": ROWS[one].title,
                 "against": ROWS[other].title,
@@ -192,11 +200,12 @@ def _difference_lines(
                 "difference [95 %]": f"{_signed(found.difference)} {_interval(found)}",
                 "each training": ", ".join(map(_signed, found.by_training)),
                 "p": f"{found.p:.4f}",
-                "row is": found.verdict,
+                "row is": f"{found.verdict}{greyed}",
                 "clips that separate": _clips_text(found),
             }
             if reported is not None:
-                line["the paper's ordering"] = _ordering(found, column, reported, one, other)
+                ordering = _ordering(found, column, reported, one, other)
+                line["the paper's ordering"] = f"{ordering}{greyed}" if ordering else "none"
             lines.append(line)
     return lines
 
@@ -206,7 +215,7 @@ def _ordering(found: Comparison, column: TableColumn, reported: ReportedTable, o
         _paper_texts(reported, ROWS[name].paper.get(reported.number, "")).get(column.paper, "") for name in (one, other)
     ]
     if not all(numbers):
-        return "none"
+        return ""
     first, second = map(float, numbers)
     return paper_ordering(found, first, second, higher_is_better=HIGHER_IS_BETTER[column.paper])
 
@@ -245,6 +254,8 @@ def _entry_text(entry: Entry, comparison: Comparison | None) -> str:
 
 
 def _clips_text(found: Comparison) -> str:
+    if len({difference > 0 for difference in found.by_training if difference}) > 1:
+        return "trainings disagree"
     return "not estimated" if found.clips_needed is None else str(found.clips_needed)
 
 
@@ -253,7 +264,7 @@ def _interval(found: Comparison) -> str:
 
 
 def _signed(number: float) -> str:
-    return "–" if number != number else f"{number:+.3g}"
+    return "–" if number != number else f"{number:+.3g}" if number else "0"
 
 
 def _summary(board: Board, indices: Mapping[str, Sequence[int]]) -> str:
@@ -267,7 +278,7 @@ def _summary(board: Board, indices: Mapping[str, Sequence[int]]) -> str:
     )
 
 
-def _notes(columns: Mapping[TableColumn, int], entries: Mapping[str, Mapping[TableColumn, Entry]]) -> list[str]:
+def _notes(columns: Mapping[TableColumn, int], entries: Entries) -> list[str]:
     notes = []
     for name, row in entries.items():
         for column in columns:

@@ -137,6 +137,11 @@ def test_the_report_has_marks_values_the_papers_numbers_and_orderings(report):
     assert orderings["Without cycle", "matching pixels"] == "contradicted"
     assert orderings["Without aligner", "multi-view RPE, %"] == "not separable"
     assert orderings["Cycle, detached", "multi-view RPE, %"] == "none"
+    assert orderings["One view at a time", "matching pixels"] == "contradicted, greyed", "its videos move too much"
+    clips = {(line["row"], line["column"]): line["clips that separate"] for line in three.differences}
+    assert clips["Without aligner", "multi-view RPE, %"] == "trainings disagree"
+    assert clips["Cycle, detached", "multi-view RPE, %"] == "not estimated"
+    assert int(clips["Without cycle", "multi-view RPE, %"]) >= 6
     assert "2 trainings of each row, with 2 sampling seeds each" in report.summary
     assert any(line["row"] == "Without cycle" and line["against"] == "Cycle, detached" for line in report.neighbours)
     assert all(line["differs in"] for line in report.neighbours)
