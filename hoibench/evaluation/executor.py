@@ -60,7 +60,11 @@ class InlineExecutor:
 
     def score(self, context: WorkerContext, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Score stored predictions, and build those that need no method."""
-        self._run("score", Scorer(context), jobs, progress)
+        scorer = Scorer(context)
+        try:
+            self._run("score", scorer, jobs, progress)
+        finally:
+            scorer.close()
 
     def _run(self, stage: Stage, runner: Generator | Scorer, jobs: Sequence[Job], progress: RunProgress) -> None:
         def run_unit(unit: Unit, entry: ClipEntry, on_step: MessageHandler) -> UnitReport:

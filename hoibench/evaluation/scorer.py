@@ -12,6 +12,7 @@ from pathlib import Path
 from hoibench.clip import Prediction
 from hoibench.clip_entry import ClipEntry
 from hoibench.clip_file import CLIP_FILE, clip_folder, write_clip
+from hoibench.datasets.base import Grid
 from hoibench.evaluation.failures import FAILURE_FILE, record_exception
 from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.reference_predictions import build_reference, freeze
@@ -27,6 +28,7 @@ from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
 from hoibench.predictions import (
     decode_prediction,
+    find_prediction,
     is_complete,
     output_digests,
     read_prediction,
@@ -34,11 +36,14 @@ from hoibench.predictions import (
     trim_prediction,
     write_prediction,
 )
+from hoibench.problems import raise_if_any
 from hoibench.processes import send
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.result_row import ResultRow
 from hoibench.results.score_file import append_metric, read_scores
 from hoibench.store import remove_temporary_files, sync
+from hoibench.submissions.limited import LimitedProcess, LimitExceeded
+from hoibench.submissions.prediction_check import check_prediction as check_stored_files
 from hoibench.text import count
 
 log = logging.getLogger(__name__)
@@ -61,10 +66,15 @@ class Scorer:
     def __init__(self, context: WorkerContext) -> None:
         self.context = context
         self._clips = ClipLoader(context)
+        self._reader = LimitedProcess()
 
     def load_clip(self, entry: ClipEntry) -> None:
         """Load a clip before its first unit is timed."""
         self._load(entry)
+
+    def close(self) -> None:
+        """End the process that reads stored predictions."""
+        self._reader.close()
 
     def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
         """Score the metrics of a unit that have no rows yet.  A failure is recorded, not raised; without a prediction of its method nothing is done.
@@ -88,6 +98,10 @@ class Scorer:
                     self._store_prediction(unit, spec, loaded)
             stage = "score"
             with times.step("read prediction"):
+                if has_prediction and (self.context.rescore or _is_stored(spec)):
+                    stage = "generate"
+                    self._check_files(folder, spec, None, loaded)
+                    stage = "score"
                 prediction = decode_prediction(read_prediction(folder))
             if has_prediction:  # perhaps copied from elsewhere; one that does not fit the clip counts as failed
                 stage = "generate"
@@ -130,13 +144,32 @@ class Scorer:
             source = unit.without_prefix(FROZEN_SELF).prediction_folder(self.context.out)
             if not is_complete(source):
                 raise SourcePredictionFailed("skipped: depends on a prediction that failed")
+            source_spec = self.context.entrants[unit.without_prefix(FROZEN_SELF).entrant].spec
+            if _is_stored(source_spec):
+                self._check_files(source, source_spec, None, loaded)
             return freeze(decode_prediction(read_prediction(source)))
         if spec.kind == "reference":
             return build_reference(spec.id, loaded.clip, unit.seed)
         if spec.kind == "published":
             return self._clips.dataset.published_prediction(spec.id.removeprefix(PUBLISHED), loaded.entry)
         assert spec.folder is not None  # methods with an entry are never built here
+        self._check_files(find_prediction(spec.folder, unit.clip, unit.seed), spec, spec.folder, loaded)
         return read_stored_prediction(spec.folder, unit.clip, unit.seed, spec.scale)
+
+    def _check_files(self, folder: Path, spec: Spec, root: Path | None, loaded: LoadedClip) -> None:
+        """Read a stored prediction, which may be a stranger's, in a process with limits before this one reads it.
+
+        Raises:
+            ValueError: its files are damaged, do not fit the clip, or take too much memory or time; FileNotFoundError: it has none.
+        """
+        clip = loaded.clip
+        points = 0 if clip.tracks is None else clip.tracks.world.shape[1]
+        grid = Grid(len(clip.views), clip.frames, clip.size, points)
+        try:
+            check = self._reader.call(check_stored_files, folder, spec, root, grid)
+        except LimitExceeded as error:
+            raise ValueError(f"{folder} {error}") from None
+        raise_if_any(check.problems)
 
     def _cards_to_score(self, unit: Unit) -> tuple[Card, ...]:
         """Return the cards of the metrics that a unit has no rows of, or whose rows have a status that is retried, such as ``error``."""
@@ -178,6 +211,11 @@ class Scorer:
             target.replace(path)
         if errors:
             raise MetricsFailed(f"{count(len(errors), 'metric')} failed; {errors[0]}")
+
+
+def _is_stored(spec: Spec) -> bool:
+    """Return True for a method whose predictions are not made by this run."""
+    return spec.kind == "method" and not spec.entry
 
 
 def _check_shapes(prediction: Prediction, spec: Spec, loaded: LoadedClip, unit: Unit) -> None:

@@ -66,8 +66,8 @@ def run_unit(unit: Unit, entry: ClipEntry) -> UnitReport:
 
 
 def close_worker() -> None:
-    """Close the method."""
-    if isinstance(_runner, Generator):
+    """Close the method, or the scorer."""
+    if _runner is not None:
         _runner.close()
 
 

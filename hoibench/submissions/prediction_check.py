@@ -37,13 +37,13 @@ class PredictionCheck:
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_prediction(folder: Path, spec: Spec, root: Path, grid: Grid | None) -> PredictionCheck:
+def check_prediction(folder: Path, spec: Spec, root: Path | None, grid: Grid | None) -> PredictionCheck:
     """Read all of a prediction, with its videos decoded, unless its headers have problems already.
 
     Args:
         folder: the prediction's folder.
         spec: the spec of the predictions in ``root``.
-        root: the folder of all predictions.
+        root: the folder of all predictions; None for a copy in a run, whose outputs and scale have been checked.
         grid: the shape of the data set's clips; None checks no shapes.
 
     Raises:
@@ -58,11 +58,12 @@ def check_prediction(folder: Path, spec: Spec, root: Path, grid: Grid | None) ->
     return PredictionCheck((), output_digests(prediction))
 
 
-def find_header_problems(folder: Path, spec: Spec, root: Path, grid: Grid | None) -> list[Problem]:
+def find_header_problems(folder: Path, spec: Spec, root: Path | None, grid: Grid | None) -> list[Problem]:
     """Return the problems of the headers of a prediction's files; arguments and errors as in ``check_prediction``."""
     found: list[Problem] = []
     try:
-        check_record(folder, root, spec.scale)
+        if root is not None:
+            check_record(folder, root, spec.scale)
     except (ValueError, OSError) as error:
         found.append(Problem.from_text(str(error)))
     videos = sorted(path for path in folder.glob("view-*") if path.suffix in SUFFIXES)
@@ -76,7 +77,7 @@ def find_header_problems(folder: Path, spec: Spec, root: Path, grid: Grid | None
         found.append(Problem.from_text(str(error)))
     else:
         outputs = [name for name in OUTPUTS if name in shapes or (name == "video" and videos)]
-        if set(outputs) != set(spec.outputs):
+        if root is not None and set(outputs) != set(spec.outputs):
             listed = f"has the outputs {', '.join(outputs)}"
             found.append(Problem(str(folder), "", listed, ", ".join(spec.outputs), ""))
     if grid is not None:
