@@ -28,7 +28,7 @@ SOME_FAILED = 3
 
 @dataclass(frozen=True)
 class Prepare:
-    """Prepare a split's clips from a TACO download: 49 frames of 480x704 at 8 fps, cropped, with tracks, visibility and masks.
+    """Prepare a split's clips from a TACO download: 49 frames of 480x704 at 8 fps, cropped, with tracks, visibility, masks and meshes.
 
     Existing clips are skipped, so the same command resumes after an interruption. Sequences that fail are listed at the end; the exit code is
     then 3.

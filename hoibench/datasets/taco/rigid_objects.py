@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.datasets.axial_symmetry import find_symmetry_axis
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.tracks import nearest_recorded
 from hoibench.rigid_object import RigidObject
@@ -23,4 +24,5 @@ def build_objects(surfaces: Sequence[Surface]) -> tuple[RigidObject, ...]:
 
 def _build_object(part: int, vertices: Array, faces: Array, poses: Array) -> RigidObject:
     """Return the object of a mesh, (P, 3) vertices and (F, 3) faces, with object-to-world poses (N, 4, 4)."""
-    return RigidObject(part, vertices.astype(np.float64), faces, poses[:, :3, :3], poses[:, :3, 3])
+    axis = find_symmetry_axis(vertices, faces)
+    return RigidObject(part, vertices.astype(np.float64), faces, poses[:, :3, :3], poses[:, :3, 3], axis)

@@ -3,6 +3,7 @@
 OUT/prepared.json              ``PreparationSettings`` of the folder
 OUT/KEY/tracks/                the true tracks of a sequence, and its ``SequenceRecord``
 OUT/KEY/CROP-VIDEO/SERIAL/     one camera's view: video, masks, visibility, and its ``ViewRecord``
+OUT/KEY/objects/, OUT/objects/ poses and meshes of tools and targets, see ``hoibench.datasets.taco.prepare.objects``
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from hoibench.datasets.taco.prepare.format import (
     tracks_folder,
     view_folder,
 )
+from hoibench.datasets.taco.prepare.objects import object_loader
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.store import read_npz
 from hoibench.store.verified_folder import read_metadata
@@ -26,7 +27,7 @@ from hoibench.video import decode
 
 
 def read_prepared_clip(out: Path, key: str, recipe: Recipe, serials: Sequence[str], source: str | None = None) -> Clip:
-    """Read a prepared clip, checking every file once; videos and masks are decoded when first used.
+    """Read a prepared clip, checking every file once; videos, masks, meshes and poses are read when first used.
 
     Args:
         out: the folder of prepared clips.
@@ -58,6 +59,7 @@ def read_prepared_clip(out: Path, key: str, recipe: Recipe, serials: Sequence[st
             lambda: np.stack([decode(folder / VIDEO) for folder in folders]),
             lambda: tuple(decode(folder / VIDEO) for folder in source_folders),
             lambda: np.stack([_unpack(folder, "mask", SIZE[1]) for folder in folders]),
+            object_loader(out, record),
         ),
         fps=FPS,
         size=SIZE,

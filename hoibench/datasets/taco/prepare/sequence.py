@@ -28,6 +28,7 @@ from hoibench.datasets.taco.prepare.format import (
     tracks_folder,
     view_folder,
 )
+from hoibench.datasets.taco.prepare.objects import ensure_objects
 from hoibench.datasets.taco.prepare.staleness import check_video, check_views, read_video_record
 from hoibench.datasets.taco.protocol import (
     FPS,
@@ -125,7 +126,7 @@ class SequencePreparation:
     recipe: Recipe
 
     def prepare_views(self, serials: Sequence[str]) -> tuple[str, ...]:
-        """Write the missing tracks and the missing views by these cameras, and return the serials of the new views.
+        """Write the missing tracks, meshes and poses and the missing views by these cameras, and return the serials of the new views.
 
         Existing ones are checked against the download.
 
@@ -140,7 +141,7 @@ class SequencePreparation:
         self._ensure_settings(videos | {serial: record.video for serial, record in intact.items()})
         for serial, record in intact.items():
             check_video(self.recording, self._folder(serial), record, self._modality)
-        self._ensure_tracks()
+        ensure_objects(self.recording, self.out, self._ensure_tracks())
         if missing:
             self._write_views(videos)
         return missing
@@ -195,15 +196,19 @@ class SequencePreparation:
             file_stats=read_file_stats(self.recording.download.root, self.recording.annotation_files),
         )
 
-    def _ensure_tracks(self) -> None:
-        """Write the tracks of the sequence unless they exist; raise ValueError if existing tracks or views are of other annotations."""
+    def _ensure_tracks(self) -> SequenceRecord:
+        """Write the tracks of the sequence unless they exist, and return their record.
+
+        Raises:
+            ValueError: existing tracks or views are of other annotations.
+        """
         folder = tracks_folder(self.out, self._key)
         try:
             existing = read_metadata(folder, SequenceRecord, check="contents")
         except (FileNotFoundError, CorruptFolder):
             check_views(self.recording, self.out, self._record)
             self._write_tracks(folder)
-            return
+            return self._record
         file_stats = read_file_stats(self.recording.download.root, self.recording.annotation_files)
         if existing.file_stats != file_stats and existing.content_digest != self._record.content_digest:
             raise ValueError(
@@ -211,6 +216,7 @@ class SequencePreparation:
                 "or prepare into another folder"
             )
         check_views(self.recording, self.out, existing)
+        return existing
 
     def _write_tracks(self, folder: Path) -> None:
         points = choose_points(self._frames.surfaces, POINTS)

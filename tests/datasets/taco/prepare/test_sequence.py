@@ -238,7 +238,7 @@ def test_a_full_disk_stops_preparation_and_leaves_complete_folders(taco, whole, 
     real, written = verified_folder.write_json, []
 
     def fills_up(path, value):
-        if len(written) == 2:  # the records of the tracks and of a view
+        if len(written) == 5:  # the records of the tracks, of two meshes, of the poses and of a view
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         written.append(path)
         real(path, value)
