@@ -50,7 +50,7 @@ class AblateOptions:
     """Number of processes that train together."""
 
     wan: Path | None = field(default=None, metadata=_TRAINING)
-    """Folder of Wan2.2-TI2V-5B-Diffusers, the common start of wan22_5b; its evaluation needs --weights."""
+    """Folder of the autoencoder and text encoder that the cache was prepared with; of wan22_5b also its transformer, the common start."""
 
     engine: Literal["ddp", "zero3"] = field(default="ddp", metadata=_TRAINING)
     """ddp: every process holds the complete model. zero3: DeepSpeed shards it."""
@@ -108,6 +108,7 @@ def ablate_command(arguments: Sequence[str]) -> int:
 
 def _train(options: AblateOptions) -> int:
     from reference_model.ablations.trainings import Trainings, run_training
+    from reference_model.config import preset
 
     assert options.out is not None, "checked by the options"
     create_output_folder(options.out)
@@ -116,7 +117,7 @@ def _train(options: AblateOptions) -> int:
     shared += ["--device", options.device, "--engine", options.engine]
     shared += [] if options.wan is None else ["--wan", str(options.wan)]
     trainings = Trainings(options.preset, options.out, options.steps)
-    for model, words in trainings.missing(range(options.seeds), options.wan):
+    for model, words in trainings.missing(range(options.seeds), from_wan=preset(options.preset).parts == "wan"):
         console.print(f"training {model}", markup=False, highlight=False, soft_wrap=True)
         if code := run_training([*words, *shared], options.processes):
             return code

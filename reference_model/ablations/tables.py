@@ -187,7 +187,7 @@ def _difference_lines(
     entries: Entries,
     reported: ReportedTable | None = None,
 ) -> list[Texts]:
-    """Return a line for each comparison in each column, with the paper's ordering if its table is given."""
+    """Return a line for each comparison in each column: with the paper's ordering if its table is given, else with the other row."""
     lines = []
     for column, n in columns.items():
         for (one, other), found in compared[column].items():
@@ -195,7 +195,7 @@ def _difference_lines(
             greyed = ", greyed" if entries[one][column].grey or entries[other][column].grey else ""
             line = {
                 "row": ROWS[one].title,
-                "against": ROWS[other].title,
+                **({} if reported is not None else {"against": ROWS[other].title}),
                 "column": column.title if kind == "value" else f"{column.title}: {kind}",
                 "difference [95 %]": f"{_signed(found.difference)} {_interval(found)}",
                 "each training": ", ".join(map(_signed, found.by_training)),

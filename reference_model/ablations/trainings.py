@@ -47,17 +47,16 @@ class Trainings:
         trial = None if self.steps is None else run.model_after(self.steps)
         return trial if trial is not None and not run.is_finished else run.model
 
-    def missing(self, seeds: Sequence[int], wan: Path | None) -> Iterator[tuple[Path, list[str]]]:
+    def missing(self, seeds: Sequence[int], *, from_wan: bool) -> Iterator[tuple[Path, list[str]]]:
         """Yield the folder of each model that is missing and the arguments of ``train`` that make it, in the order of training.
 
         Args:
             seeds: seeds of the trainings.
-            wan: folder of Wan2.2, which is the common start where it is given; None for a base without it.
+            from_wan: whether Wan2.2 itself is the common start, as for a base with its autoencoder and text encoder.
         """
-        initial = "wan"
-        if wan is None:
-            initial = str(self.model_in(self.start))
-            yield from self._missing_run(START, self.start, [])
+        initial = "wan" if from_wan else str(self.model_in(self.start))
+        if not from_wan:
+            yield from self._missing_run(START, self.start, ["--initial", "random"])
         trained = dict.fromkeys(row.trained for row in ROWS.values())
         for seed in seeds:
             for row in trained:

@@ -71,27 +71,27 @@ def test_wrong_options_are_refused_with_a_fix(flags, message, capsys, tmp_path, 
 
 def test_the_start_is_trained_once_and_every_row_from_it(tmp_path):
     trainings = Trainings("micro", tmp_path)
-    missing = list(trainings.missing([0, 1], wan=None))
+    missing = list(trainings.missing([0, 1], from_wan=False))
     own = [name for name, row in ROWS.items() if not row.weights]
     models = [Path("start/model"), *(Path(f"seed-{seed}/{name}/model") for seed in (0, 1) for name in own)]
     assert [model.relative_to(tmp_path) for model, _ in missing] == models
     start, first = missing[0][1], missing[1][1]
-    assert start == ["--preset", "micro-start", "--out", str(tmp_path / "start")]
+    assert start == ["--preset", "micro-start", "--out", str(tmp_path / "start"), "--initial", "random"]
     assert first[:4] == ["--preset", f"micro-{own[0]}", "--out", str(tmp_path / "seed-0" / own[0])]
     assert first[4:] == ["--initial", str(tmp_path / "start/model"), "--seed", "0"]
     add_model(tmp_path / "start/model")
     add_model(tmp_path / "seed-0" / own[0] / "model")
-    assert [model for model, _ in trainings.missing([0, 1], wan=None)] == [model for model, _ in missing[2:]]
+    assert [model for model, _ in trainings.missing([0, 1], from_wan=False)] == [model for model, _ in missing[2:]]
 
 
-def test_wan_is_the_common_start_where_it_is_given(tmp_path):
-    missing = list(Trainings("wan22_5b", tmp_path).missing([0], wan=tmp_path / "Wan"))
+def test_wan_may_be_the_common_start(tmp_path):
+    missing = list(Trainings("wan22_5b", tmp_path).missing([0], from_wan=True))
     assert all("--initial" in words and words[words.index("--initial") + 1] == "wan" for _, words in missing)
 
 
 def test_a_trial_ends_early_and_is_evaluated_unless_the_training_went_on(tmp_path):
     trial = Trainings("micro", tmp_path, steps=5)
-    missing = list(trial.missing([0], wan=None))
+    missing = list(trial.missing([0], from_wan=False))
     assert missing[0][0] == tmp_path / "start/model-00000005"
     assert missing[1][1][-2:] == ["--iterations", "5"] and str(missing[0][0]) in missing[1][1]
     run = trial.run_of("full", 0)
