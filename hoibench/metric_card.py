@@ -15,7 +15,7 @@ from hoibench.store.records import Record, parse_record
 
 Need = Literal["video", "tracks", "cameras", "truth.video", "truth.tracks", "truth.masks", "truth.objects"]
 Direction = Literal["lower", "higher", "ratio", "truth_distance", "none"]
-METRIC_SETS = ("paper", "headline", "offline", "all")
+METRIC_SETS = ("paper", "headline", "offline", "interaction", "all")
 
 _VIDEO = ("i2v", "i2vm", "v2v")
 _MOTION = ("ito4g", "vto4r")
@@ -40,6 +40,7 @@ GROUPS = {
     "video/multi-view": Group("Video, across views", _VIDEO),
     "motion/single-view": Group("Motion, single view", _MOTION),
     "motion/multi-view": Group("Motion, across views", _MOTION),
+    "interaction": Group("Hands and objects", _MOTION),
     "other": Group("Other", ()),
 }
 """Groups by id, in the order of the leaderboard page; ``other`` also has the metrics without a registered card."""
@@ -101,8 +102,8 @@ class Card(Record):
         needs: required inputs from the prediction (``video``, ``tracks``), the clip (``cameras``) or its truth (``truth.video``, ...); if one is
             missing, the metric's status is ``not_applicable``.
         weights: ids of the weight files that the metric's networks load, see ``hoibench.weights``.
-        sets: metric sets that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights).  The set
-            ``headline`` has the ranked metrics and their companions.
+        sets: metric sets that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights),
+            ``interaction`` (contact, shape and place of the objects).  The set ``headline`` has the ranked metrics and their companions.
         regions: the scored regions: ``full`` (the full frame), ``fg`` (the foreground: hands and objects) or both.
         ranked: false for a secondary metric, which is shown but never ranked.
         ranked_with_truth: false for a metric that is ranked only on clips without truth, where no better one is defined.
@@ -115,7 +116,9 @@ class Card(Record):
     id: str
     entry: str
     title: str
-    group: Literal["video/single-view", "video/multi-view", "motion/single-view", "motion/multi-view", "other"]
+    group: Literal[
+        "video/single-view", "video/multi-view", "motion/single-view", "motion/multi-view", "interaction", "other"
+    ]
     unit: str
     direction: Direction
     formula: str
@@ -125,7 +128,7 @@ class Card(Record):
     bounds: tuple[float | None, float | None] = (None, None)
     needs: tuple[Need, ...] = ()
     weights: tuple[str, ...] = ()
-    sets: tuple[Literal["paper", "offline"], ...] = ()
+    sets: tuple[Literal["paper", "offline", "interaction"], ...] = ()
     regions: tuple[Literal["full", "fg"], ...] = ("full",)
     ranked: bool = True
     ranked_with_truth: bool = True
@@ -208,7 +211,7 @@ def select_cards(names: Iterable[str]) -> list[Card]:
     """Return the cards of the named metrics, each once, in the order of ``all_cards``.
 
     Args:
-        names: metric ids, with version or without (then the newest), or metric sets: ``paper``, ``headline``, ``offline`` or ``all``.
+        names: metric ids, with version or without (then the newest), or metric sets, one of ``METRIC_SETS``.
 
     Raises:
         UnknownName: a name matches no card; the message has the nearest names.

@@ -52,7 +52,7 @@ class Score:
     """For a run: number of worker processes. Default: one on a GPU, else one per core."""
 
     metrics: str = field(default="headline,offline", metadata={"metavar": "NAME", "joined": True})
-    """Metric ids and sets (paper, headline, offline, all)."""
+    """Metric ids and sets (paper, headline, offline, interaction, all)."""
 
     pairing: Pairing | None = None
     """The rule that pairs predicted points with true ones. Default: that of spec.toml in PRED; without it, query if a prediction's anchors are the

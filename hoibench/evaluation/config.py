@@ -35,7 +35,7 @@ class RunConfig:
     """The split: demo, val, test, ... (see hoibench ls splits). Default: the data set's default split."""
 
     metrics: str = field(default="headline,offline", metadata=_METRICS | {"metavar": "NAME", "joined": True})
-    """Metric ids and sets (paper, headline, offline, all)."""
+    """Metric ids and sets (paper, headline, offline, interaction, all)."""
 
     seed: tuple[int, ...] = field(default=(), metadata=_WHAT)
     """A seed for the methods; a ranked generative row needs three. Default: 0."""

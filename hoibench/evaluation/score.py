@@ -40,7 +40,7 @@ def score(
     Args:
         prediction: camera-space tracks, point maps or video.  A video in memory is encoded and decoded first, as in a run.
         clip: the clip with its truth; the true video is encoded and decoded too.
-        metrics: metric ids (with or without version) and metric sets (paper, headline, offline, all).
+        metrics: metric ids (with or without version) and metric sets (paper, headline, offline, interaction, all).
         pairing: how points are paired.  Default: ``query`` if the prediction's anchors are the clip's own, each within 0.01 px, in order;
             ``oracle-projection`` if it has no tracks; else ``anchor``.
         device: torch device of the metrics' networks.

@@ -54,7 +54,7 @@ class Options:
     """Measure metrics on corruptions of the truth, and write hoibench/metrics/self_test.json."""
 
     metrics: str = field(default="all", metadata={"metavar": "NAME", "joined": True})
-    """Metric ids and sets (paper, headline, offline, all); companions are measured, too. The record keeps other metrics."""
+    """Metric ids and sets (paper, headline, offline, interaction, all); companions are measured, too. The record keeps other metrics."""
 
     device: Literal["cpu", "cuda"] = "cpu"
     """The device of the networks."""

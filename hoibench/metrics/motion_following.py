@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hoibench.clip import PARTS, Array
-from hoibench.metrics.aligned_motion import align_motion
+from hoibench.metrics.aligned_motion import AlignedMotion, align_motion
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Undefined
 from hoibench.metrics.point_sets import NO_TRUE_POINT, PointSet, check_prediction_and_truth
@@ -50,36 +50,41 @@ def motion_following(pred: Array, truth: Array, mask: Array, valid: Array | None
     >>> [motion_following(pred, truth, everywhere) for pred in (0.5 * truth, truth[:, :1] + 0 * truth, truth[..., ::-1])]
     [0.5, 0.0, 0.0]
     """
-    share = _follow(*check_prediction_and_truth(pred, truth, mask, valid), mask)
+    share = follow(*check_prediction_and_truth(pred, truth, mask, valid), mask)
     if share is None:
         raise Undefined(AT_REST)
     return share
 
 
-def _follow(pred: PointSet, truth: PointSet, mask: Array) -> float | None:
-    """Return the share, or None if the true points of the mask are at rest."""
+def follow(pred: PointSet, truth: PointSet, mask: Array, least: float = LEAST_MOTION) -> float | None:
+    """Return the share, or None if the RMS displacement of the true points of the mask is under ``least`` metres."""
     mask = mask & mask[:, :1]
     d_truth = truth.xyz - truth.xyz[:, :1]
     moved = pred.valid & pred.valid[:, :1] & mask
     d_pred = np.where(moved[..., None], pred.xyz - pred.xyz[:, :1], 0.0)
     total = float(np.square(d_truth[mask]).sum())
-    if not mask.any() or total < LEAST_MOTION**2 * int(mask.sum()):
+    if not mask.any() or total < least**2 * int(mask.sum()):
         return None
     return float((d_pred[mask] * d_truth[mask]).sum()) / total
+
+
+def motion_in_world(motion: AlignedMotion) -> tuple[PointSet, PointSet]:
+    """Return the aligned prediction and the true points that count, both in the world."""
+    truth = motion.truth
+    pred = PointSet(cameras_to_world(motion.pred.xyz, truth.cameras), motion.pred.valid)
+    return pred, PointSet(np.broadcast_to(truth.world, truth.points.shape), truth.mask)
 
 
 def measure_motion_following(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of motion_following@1 (no unit; not ranked; unbounded): one per view, one per part, then the clip's."""
     motion = align_motion(case)
-    truth = motion.truth
-    pred = PointSet(cameras_to_world(motion.pred.xyz, truth.cameras), motion.pred.valid)
-    world = PointSet(np.broadcast_to(truth.world, truth.points.shape), truth.mask)
+    truth, (pred, world) = motion.truth, motion_in_world(motion)
     views = np.arange(len(truth.views))[:, None, None]
     places: list[tuple[dict[str, str], Array]] = [({"view": view}, views == v) for v, view in enumerate(truth.views)]
     places += [({"part": part}, truth.part == index) for index, part in enumerate(PARTS)]
     for place, chosen in [*places, ({}, views >= 0)]:
         mask = truth.mask & chosen
-        share, expected = _follow(pred, world, mask), int(mask.sum())
+        share, expected = follow(pred, world, mask), int(mask.sum())
         yield motion.measurement_or_undefined(
             share if share is not None else AT_REST if expected else NO_TRUE_POINT,
             **place,

@@ -82,8 +82,9 @@ def test_an_unbounded_ratio_to_the_truth_is_written_as_inf():
 
 
 def card_file(card):
-    if card.group == "motion/multi-view":
-        return "motion_across_views.toml"
-    return {"motion/single-view": "motion.toml", "video/single-view": "video.toml"}.get(
-        card.group, "video_across_views.toml"
-    )
+    return {
+        "motion/single-view": "motion.toml",
+        "motion/multi-view": "motion_across_views.toml",
+        "interaction": "interaction.toml",
+        "video/single-view": "video.toml",
+    }.get(card.group, "video_across_views.toml")
