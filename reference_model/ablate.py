@@ -80,7 +80,8 @@ class AblateOptions:
     """Number of processes. Default: that of python -m hoibench.run."""
 
     record: bool = field(default=False, metadata=_EVALUATION)
-    """Record the results beside the weights, and write the tables of docs/ablations.md."""
+    """Make the models of the first training in OUT, in float16, those of hoibench, and record the results of all trainings beside them and in
+    docs/ablations.md. Without OUT the results of the models of hoibench are recorded."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """The device of the networks."""
@@ -128,9 +129,19 @@ def _train(options: AblateOptions) -> int:
 
 def _evaluate(options: AblateOptions) -> int:
     from hoibench.cli.run import run_command
-    from reference_model.ablations.evaluation import DOCS, RECORDED, Evaluation, record, write_report
+    from reference_model.ablations.evaluation import (
+        DOCS,
+        RECORDED,
+        Evaluation,
+        export_models,
+        record,
+        shipped_folders,
+        write_report,
+    )
 
     models = _find_models(options)
+    if options.record and options.out is not None:
+        models[0] = export_models(models[0], shipped_folders(options.preset))
     runs = options.runs / (options.preset if options.limit is None else f"{options.preset}-{options.limit}-clips")
     evaluation = Evaluation(options.preset, models, runs)
     create_output_folder(runs)  # before the runs, which take long

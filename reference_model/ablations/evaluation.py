@@ -67,15 +67,31 @@ class Evaluation:
         return runs
 
 
+def shipped_folders(base: str) -> dict[str, Path]:
+    """Return the folders in which the models of the rows are part of hoibench, by name of the row, whether or not they are there yet."""
+    presets = read_spec().presets
+    settings = {name: presets[f"{base}-{name}"].settings for name in ROWS if f"{base}-{name}" in presets}
+    return {name: Path(str(each["checkpoint"])) for name, each in settings.items() if "checkpoint" in each}
+
+
 def shipped_models(base: str) -> dict[str, Path]:
     """Return the folders of the models of the rows that are part of hoibench, by name of the row."""
-    presets = read_spec().presets
-    paths = {
-        name: Path(str(presets[key].settings["checkpoint"]))
-        for name in ROWS
-        if (key := f"{base}-{name}") in presets and "checkpoint" in presets[key].settings
-    }
-    return {name: path for name, path in paths.items() if (path / METADATA_FILE).is_file()}
+    return {name: path for name, path in shipped_folders(base).items() if (path / METADATA_FILE).is_file()}
+
+
+def export_models(models: Mapping[str, Path], folders: Mapping[str, Path]) -> dict[str, Path]:
+    """Write models of rows in float16, and return the folders with these, by name of the row.
+
+    Args:
+        models: folder of each row's model.
+        folders: folder to write of each row; those of rows with the same weights are the same.
+    """
+    from reference_model.loading.saved_model import load_model, save_model
+
+    for name, model in models.items():
+        if not ROWS[name].weights:
+            save_model(folders[name], load_model(model).model.half(), model)
+    return {name: folders[name] for name in models}
 
 
 def trained_models(trainings: Trainings, seeds: Sequence[int]) -> list[dict[str, Path]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fake_runs
 import pytest
+from safetensors import safe_open
 
 from hoibench.cli import run as run_module
 from hoibench.cli.run import parse_arguments
@@ -18,13 +19,14 @@ from reference_model.ablations.evaluation import (
     NOT_RECORDED,
     RECORDED,
     Evaluation,
+    export_models,
     record,
     recorded_tables,
     write_tables,
 )
 from reference_model.ablations.rows import ROWS
 from reference_model.ablations.trainings import Trainings
-from reference_model.loading.model_folder import METADATA_FILE
+from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE, read_config_and_digest
 
 VERSIONS = {"chamfer@1": "chamfer@2", "mv_rpe_scene@1": "mv_rpe_scene@2", "matching_pixels/sift-mnn@1": "matching_pixels/sift-mnn@2"}  # fmt: skip
 """Ids of the installed metrics that stand for the invented ones."""
@@ -143,6 +145,15 @@ def test_the_tables_of_two_trainings_are_written_and_recorded(tmp_path, monkeypa
     assert docs.read_text() == f"# Head\n{BEGIN}\n\n{markdown}\n{END}\ntail\n"
     recorded = json.loads((tmp_path / "recorded/training-0/run.json").read_text())
     assert recorded["config"]["out"] == "training-0" and str(tmp_path) not in json.dumps(recorded)
+
+
+def test_models_are_exported_in_float16_and_rows_with_the_same_weights_share_them(tmp_path):
+    trained = CHECKPOINTS / "micro" / "model"
+    folders = {"no_aligner": tmp_path / "no_aligner", "no_aligner-unfilled": tmp_path / "no_aligner"}
+    assert export_models(dict.fromkeys(folders, trained), folders) == folders
+    with safe_open(tmp_path / "no_aligner/mjd/diffusion_pytorch_model.safetensors", "pt") as file:
+        assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118
+    assert read_config_and_digest(tmp_path / "no_aligner")[0] == read_config_and_digest(trained)[0]
 
 
 def test_a_page_without_a_place_for_the_tables_is_refused(tmp_path):
