@@ -11,14 +11,14 @@ INSIDE = 0.5
 """Winding number above which a point is inside: 0 outside a watertight mesh, 1 inside, 2 where two closed meshes overlap."""
 
 
-def distance_to_mesh(points: Array, vertices: Array, faces: Array, limit: float = np.inf) -> Array:
-    """Return the distance of each point from the nearest triangle, (P,) float64 in metres; infinity where it is over ``limit``.
+def distance_to_mesh(points: Array, vertices: Array, faces: Array, limit: float | Array = np.inf) -> Array:
+    """Return the distance of each point from the nearest triangle, (P,) float64 in metres; infinity where over ``limit``.
 
     Args:
         points: (P, 3) metres.
         vertices: (M, 3) metres.
         faces: (F, 3) vertex indices, at least one triangle.
-        limit: metres; points that are surely farther are not compared with triangles.
+        limit: metres, one for all points or (P,); points that are surely farther are not compared with triangles.
 
     Raises:
         ValueError: a shape is wrong, or the mesh has no triangle.
@@ -35,8 +35,8 @@ def distance_to_mesh(points: Array, vertices: Array, faces: Array, limit: float 
     return distance
 
 
-def signed_distance_to_mesh(points: Array, vertices: Array, faces: Array, limit: float = np.inf) -> Array:
-    """Return the distance of each point from the nearest triangle, (P,) float64 in metres, negative inside; infinity where it is over ``limit``.
+def signed_distance_to_mesh(points: Array, vertices: Array, faces: Array, limit: float | Array = np.inf) -> Array:
+    """Return the distance of each point from the nearest triangle, (P,) float64 in metres, negative inside; infinity where over ``limit``.
 
     The mesh must be watertight, with outward normals; it may consist of several closed meshes that overlap.  Inside, the distance is that from the
     nearest triangle all the same, even from one that lies within another closed mesh.

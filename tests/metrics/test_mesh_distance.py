@@ -33,7 +33,7 @@ MESHES = {
 
 
 @pytest.mark.parametrize("name", MESHES)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=seeds)
 def test_equal_to_plain_loops(name, seed):
     vertices, faces = MESHES[name]
@@ -43,7 +43,7 @@ def test_equal_to_plain_loops(name, seed):
     assert distance_to_mesh(points, vertices, faces) == pytest.approx(np.abs(plain), rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_rigid_motions_and_the_order_of_triangles_and_points_change_nothing(seed):
     rng = np.random.default_rng(seed)
@@ -55,7 +55,7 @@ def test_rigid_motions_and_the_order_of_triangles_and_points_change_nothing(seed
     assert moved == pytest.approx(found[order], abs=1e-9)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_the_distance_changes_by_at_most_the_length_of_a_step(seed):
     rng = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def test_an_open_mesh_has_distances_without_a_sign():
     assert distance_to_mesh(points, vertices, without_lid) == pytest.approx([1.0, np.hypot(1.0, 0.5)])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=seeds, limit=st.floats(0.0, 1.0))
 def test_a_limit_leaves_out_far_points_only(seed, limit):
     points = np.random.default_rng(seed).uniform(-3, 3, (40, 3))
