@@ -17,12 +17,16 @@ _TEMPLATES = "package_template"
 _FILES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
-    "__init__.py": "$name/__init__.py",
-    "adapter.py": "$name/adapter.py",
-    "spec.toml": "$name/spec.toml",
+    "submission.toml": "submission.toml",
+    "__init__.py": "src/$name/__init__.py",
+    "adapter.py": "src/$name/adapter.py",
+    "spec.toml": "src/$name/spec.toml",
     "test_method.py": "test_$name.py",
 }
-"""The path in the package of each template, whose file has ``.txt`` after its name."""
+"""The path in the package of each template, whose file has ``.txt`` after its name.
+
+The code is in ``src``: a folder NAME/NAME would be found as a module without code by commands that run beside it.
+"""
 
 
 def check_package_name(name: str) -> None:
@@ -66,7 +70,7 @@ def write_package(name: str, folder: Path) -> None:
         for template, target in _FILES.items():
             text = (files("hoibench.methods") / _TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")
             path = new / Template(target).substitute(words)
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(Template(text).substitute(words), encoding="utf-8")
 
     ensure_folder(folder, fill)

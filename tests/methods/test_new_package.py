@@ -21,10 +21,10 @@ def test_all_parts_of_the_package_have_its_name(tmp_path, capsys):
     assert not [name for name, text in texts.items() if "$" in text]
     project = tomllib.loads(texts["pyproject.toml"])
     assert project["project"]["entry-points"]["hoibench.methods"] == {"two_hands": "two_hands"}
-    spec = parse_spec("spec.toml", tomllib.loads(texts["two_hands/spec.toml"]))
+    spec = parse_spec("spec.toml", tomllib.loads(texts["src/two_hands/spec.toml"]))
     assert (spec.id, spec.name, spec.entry) == ("two_hands", "Two hands", "two_hands.adapter:TwoHands")
     classes = [
-        node.name for node in ast.walk(ast.parse(texts["two_hands/adapter.py"])) if isinstance(node, ast.ClassDef)
+        node.name for node in ast.walk(ast.parse(texts["src/two_hands/adapter.py"])) if isinstance(node, ast.ClassDef)
     ]
     assert classes == ["TwoHands"]
     assert "test_two_hands.py" in texts
