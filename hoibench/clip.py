@@ -315,7 +315,9 @@ class Prediction:
         if isinstance(self.video, np.ndarray):
             check_pixels("video", self.video, ("V", "N", "H", "W", 3))
         if self.points is not None:
+            check_float("points", self.points)
             check_shape("points", self.points, ("V", "N", "h", "w", 3))
+            _check_coordinates(self.points)
         if self.masks is not None:
             check_mask("masks", self.masks, ("V", "N", "H", "W"))
         if self.tracks is not None:
@@ -348,6 +350,18 @@ class Prediction:
             raise ValueError(
                 f"tracks have NaN, infinity or coordinates over {MAX_COORDINATE:g} at {count(int(bad.sum()), 'point')}, "
                 f"the first at view {v}, frame {n}, point {k}; set them to false in `valid`"
+            )
+
+
+def _check_coordinates(points: Array) -> None:
+    """Raise ValueError if a position of point maps (V, N, h, w, 3) is finite but too large; those that are not finite do not count."""
+    if float(np.finfo(points.dtype).max) <= MAX_COORDINATE:
+        return
+    for v, view in enumerate(points):
+        too_large = np.isfinite(view) & (np.abs(view) > MAX_COORDINATE)
+        if too_large.any():
+            raise ValueError(
+                f"points have {count(int(too_large.sum()), 'coordinate')} over {MAX_COORDINATE:g} in view {v}: set them to NaN"
             )
 
 

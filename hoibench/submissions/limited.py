@@ -6,6 +6,7 @@ The limits bound what a file can cost.  They are no sandbox: the process has the
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 import threading
@@ -121,7 +122,7 @@ def _call(limits: Limits, function: Callable[..., R], arguments: tuple[Any, ...]
 
         used = resource.getrusage(resource.RUSAGE_SELF)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        soft = int(used.ru_utime + used.ru_stime) + limits.cpu_seconds
+        soft = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_seconds
         resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
     return function(*arguments)
 

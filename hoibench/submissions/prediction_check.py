@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from hoibench.clip import Scale
 from hoibench.datasets.base import Grid
@@ -24,9 +26,10 @@ from hoibench.problems import Problem
 from hoibench.store.npz import read_npz_shapes
 from hoibench.submissions.submission import SUBMISSION_FILE
 from hoibench.text import count
-from hoibench.video import probe, read_video_header
+from hoibench.video import probe, read_frame_times, read_video_header
 
 _FPS_TOLERANCE = 0.01
+_GAP_TOLERANCE = 0.1  # of the time between two frames; Matroska rounds times to milliseconds
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,14 @@ def find_rate_problems(folder: Path, fps: float) -> list[Problem]:
     found = []
     for path in sorted(path for path in folder.glob("view-*") if path.suffix in SUFFIXES):
         try:
-            rate = probe(path).fps
+            rate, times = probe(path).fps, read_frame_times(path)
         except (ValueError, OSError):
             continue
-        if abs(rate - fps) > _FPS_TOLERANCE * fps:
-            fix = f"encode the frames at {fps:g} frames per second"
+        fix = f"encode the frames at {fps:g} frames per second"
+        gaps = [b - a for a, b in pairwise(times)]
+        if any(abs(gap - median(gaps)) > _GAP_TOLERANCE / fps for gap in gaps):
+            found.append(Problem(str(path), "", "has a variable frame rate", f"{fps:g} frames per second", fix))
+        elif abs(rate - fps) > _FPS_TOLERANCE * fps:
             found.append(Problem(str(path), "", f"has {rate:g} frames per second", f"{fps:g}", fix))
     return found
 

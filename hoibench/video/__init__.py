@@ -3,7 +3,7 @@
 from hoibench.video.decoding import decode, decode_crop
 from hoibench.video.encoding import Codec, encode
 from hoibench.video.frame_map import FrameMap, first_frames, hold_last_frame
-from hoibench.video.info import VideoError, VideoHeader, VideoInfo, probe, read_video_header
+from hoibench.video.info import VideoError, VideoHeader, VideoInfo, probe, read_frame_times, read_video_header
 from hoibench.video.resizing import Box, crop, resize
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "first_frames",
     "hold_last_frame",
     "probe",
+    "read_frame_times",
     "read_video_header",
     "resize",
 ]

@@ -17,6 +17,9 @@ import av.error
 MAX_SIDE = 16_384
 """Maximum height and width of a frame in pixels, far above any camera or generator of the field."""
 
+_ONLY_FILES = {"format_whitelist": "mov,mp4,matroska,webm,avi,mpegts,nut,h264", "protocol_whitelist": "file"}
+"""FFmpeg chooses a format by a file's content: a playlist or list of files could name other files and addresses."""
+
 # Without these options, FFmpeg decodes the first frame to find its pixel format, which the header does not contain.
 _HEADER_ONLY = {"skip_frame": "all", "probesize": "32"}
 
@@ -61,7 +64,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): write or download it again")
     try:
-        with av.open(str(path), options=dict(options)) as container:
+        with av.open(str(path), options=_ONLY_FILES | dict(options)) as container:
             yield container
     except av.error.FFmpegError as error:
         if isinstance(error, PermissionError):
@@ -107,6 +110,19 @@ def read_video_header(path: Path) -> VideoHeader:
             _check_length(path)
         context = stream.codec_context
         return VideoHeader(stream.frames, context.height, context.width, float(stream.average_rate or 0.0))
+
+
+def read_frame_times(path: Path) -> list[float]:
+    """Return the times in seconds at which the frames of a video are shown, in order, without decoding them.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        VideoError: the file is not a video.
+    """
+    with open_video(path) as container:
+        stream = video_stream(path, container)
+        packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+        return sorted(float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None)
 
 
 def video_stream(path: Path, container: Any) -> Any:

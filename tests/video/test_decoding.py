@@ -147,7 +147,7 @@ def test_a_video_without_frames_is_refused(mp4, tmp_path):
 
 
 def test_a_file_without_a_video_stream_is_refused(tmp_path):
-    path = tmp_path / "sound.wav"
+    path = tmp_path / "sound.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
