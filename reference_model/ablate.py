@@ -109,7 +109,6 @@ def ablate_command(arguments: Sequence[str]) -> int:
 
 def _train(options: AblateOptions) -> int:
     from reference_model.ablations.trainings import Trainings, run_training
-    from reference_model.config import preset
 
     assert options.out is not None, "checked by the options"
     create_output_folder(options.out)
@@ -118,7 +117,7 @@ def _train(options: AblateOptions) -> int:
     shared += ["--device", options.device, "--engine", options.engine]
     shared += [] if options.wan is None else ["--wan", str(options.wan)]
     trainings = Trainings(options.preset, options.out, options.steps)
-    for model, words in trainings.missing(range(options.seeds), from_wan=preset(options.preset).parts == "wan"):
+    for model, words in trainings.missing(range(options.seeds)):
         console.print(f"training {model}", markup=False, highlight=False, soft_wrap=True)
         if code := run_training([*words, *shared], options.processes):
             return code

@@ -98,7 +98,7 @@ def trained_models(trainings: Trainings, seeds: Sequence[int]) -> list[dict[str,
     """Return the folders of the rows' models, by name of the row, of each seed that has any."""
     found = []
     for seed in seeds:
-        paths = {name: trainings.model_in(trainings.run_of(name, seed)) for name in ROWS}
+        paths = {name: trainings.model_of(name, seed) for name in ROWS}
         found.append({name: path for name, path in paths.items() if (path / METADATA_FILE).is_file()})
     return [models for models in found if models]
 

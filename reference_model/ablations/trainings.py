@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference_model.ablations.rows import ROWS, START
+from reference_model.config import preset
 from reference_model.loading.model_folder import METADATA_FILE
+from reference_model.training.config import launch_file, read_launch
 from reference_model.training.run_folder import RunFolder
 
 TRAIN = "reference_model.train"
@@ -26,7 +28,7 @@ class Trainings:
     Attributes:
         base: the preset of which the rows are variants, such as ``micro``.
         folder: OUT.
-        steps: iterations after which each training ends, for a trial; None for all of its launch configuration.
+        steps: iterations after which each training ends, for a trial, unless it has no more; None for all of its launch configuration.
     """
 
     base: str
@@ -34,40 +36,42 @@ class Trainings:
     steps: int | None = None
 
     def run_of(self, row: str, seed: int) -> RunFolder:
-        """Return the folder of the training of a row."""
-        return RunFolder(self.folder / f"seed-{seed}" / ROWS[row].trained)
+        """Return the folder of the training of a row, or of the common start, which has one seed."""
+        return RunFolder(self.folder / START if row == START else self.folder / f"seed-{seed}" / ROWS[row].trained)
 
-    @property
-    def start(self) -> RunFolder:
-        """The folder of the training of the common start."""
-        return RunFolder(self.folder / START)
+    def model_of(self, row: str, seed: int) -> Path:
+        """Return the folder of the model of a row's training, which may not exist yet: of the trial, unless the training has ended."""
+        run = self.run_of(row, seed)
+        ends_early = self.steps is not None and self.steps < self._iterations(row) and not run.is_finished
+        return run.model_after(self.steps) if ends_early else run.model
 
-    def model_in(self, run: RunFolder) -> Path:
-        """Return the folder of a training's model, which may not exist yet."""
-        trial = None if self.steps is None else run.model_after(self.steps)
-        return trial if trial is not None and not run.is_finished else run.model
-
-    def missing(self, seeds: Sequence[int], *, from_wan: bool) -> Iterator[tuple[Path, list[str]]]:
+    def missing(self, seeds: Sequence[int]) -> Iterator[tuple[Path, list[str]]]:
         """Yield the folder of each model that is missing and the arguments of ``train`` that make it, in the order of training.
+
+        A base on Wan2.2 starts from it, others have a common start of their own.
 
         Args:
             seeds: seeds of the trainings.
-            from_wan: whether Wan2.2 itself is the common start, as for a base with its autoencoder and text encoder.
         """
-        initial = "wan" if from_wan else str(self.model_in(self.start))
-        if not from_wan:
-            yield from self._missing_run(START, self.start, ["--initial", "random"])
+        initial = "wan"
+        if preset(self.base).parts != "wan":
+            initial = str(self.model_of(START, 0))
+            yield from self._missing_run(START, 0, ["--initial", "random"])
         trained = dict.fromkeys(row.trained for row in ROWS.values())
         for seed in seeds:
             for row in trained:
-                arguments = ["--initial", initial, "--seed", str(seed)]
-                yield from self._missing_run(row, self.run_of(row, seed), arguments)
+                yield from self._missing_run(row, seed, ["--initial", initial, "--seed", str(seed)])
 
-    def _missing_run(self, row: str, run: RunFolder, arguments: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
-        model = self.model_in(run)
+    def _missing_run(self, row: str, seed: int, arguments: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
+        run, model = self.run_of(row, seed), self.model_of(row, seed)
         if not (model / METADATA_FILE).is_file():
-            flags = ["--preset", f"{self.base}-{row}", "--out", str(run.path), *arguments]
-            yield model, flags if self.steps is None else [*flags, "--iterations", str(self.steps)]
+            trial = [] if model == run.model else ["--iterations", str(self.steps)]
+            yield model, ["--preset", f"{self.base}-{row}", "--out", str(run.path), *arguments, *trial]
+
+    def _iterations(self, row: str) -> int:
+        """Return the number of iterations of a complete training."""
+        name = f"{self.base}-{row if row == START else ROWS[row].trained}"
+        return read_launch(launch_file(name), preset(name)).training.iterations
 
 
 def run_training(arguments: Sequence[str], processes: int) -> int:

@@ -73,7 +73,7 @@ def test_wrong_options_are_refused_with_a_fix(flags, message, capsys, tmp_path, 
 
 def test_the_start_is_trained_once_and_every_row_from_it(tmp_path):
     trainings = Trainings("micro", tmp_path)
-    missing = list(trainings.missing([0, 1], from_wan=False))
+    missing = list(trainings.missing([0, 1]))
     own = [name for name, row in ROWS.items() if not row.weights]
     models = [Path("start/model"), *(Path(f"seed-{seed}/{name}/model") for seed in (0, 1) for name in own)]
     assert [model.relative_to(tmp_path) for model, _ in missing] == models
@@ -83,23 +83,27 @@ def test_the_start_is_trained_once_and_every_row_from_it(tmp_path):
     assert first[4:] == ["--initial", str(tmp_path / "start/model"), "--seed", "0"]
     add_model(tmp_path / "start/model")
     add_model(tmp_path / "seed-0" / own[0] / "model")
-    assert [model for model, _ in trainings.missing([0, 1], from_wan=False)] == [model for model, _ in missing[2:]]
+    assert [model for model, _ in trainings.missing([0, 1])] == [model for model, _ in missing[2:]]
 
 
 def test_wan_may_be_the_common_start(tmp_path):
-    missing = list(Trainings("wan22_5b", tmp_path).missing([0], from_wan=True))
+    missing = list(Trainings("wan22_5b", tmp_path).missing([0]))
     assert all("--initial" in words and words[words.index("--initial") + 1] == "wan" for _, words in missing)
 
 
 def test_a_trial_ends_early_and_is_evaluated_unless_the_training_went_on(tmp_path):
     trial = Trainings("micro", tmp_path, steps=5)
-    missing = list(trial.missing([0], from_wan=False))
+    missing = list(trial.missing([0]))
     assert missing[0][0] == tmp_path / "start/model-00000005"
     assert missing[1][1][-2:] == ["--iterations", "5"] and str(missing[0][0]) in missing[1][1]
-    run = trial.run_of("full", 0)
-    assert trial.model_in(run) == tmp_path / "seed-0/full/model-00000005"
-    add_model(run.model)
-    assert trial.model_in(run) == run.model
+    assert trial.model_of("full", 0) == tmp_path / "seed-0/full/model-00000005"
+    model = add_model(tmp_path / "seed-0/full/model")
+    assert trial.model_of("full", 0) == model
+
+
+def test_a_trial_as_long_as_the_training_is_the_training(tmp_path):
+    models = [model.name for model, _ in Trainings("micro", tmp_path, steps=10**6).missing([0])]
+    assert set(models) == {"model"}
 
 
 def test_a_row_without_training_uses_the_weights_of_its_own(tmp_path):
