@@ -19,6 +19,7 @@ from hoibench.store.json_file import read_json, write_json
 M = TypeVar("M")
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+_TOO_SHORT = ("too_short", "string_too_short")
 _MOST_PROBLEMS = 5
 _LONGEST_VALUE = 80
 
@@ -111,6 +112,8 @@ def _problem(details: ErrorDetails, model: type[Any]) -> str:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}" if known else "remove it"
         return f"unknown key {place!r}: {hint}"
+    if details["type"] in _TOO_SHORT and not details["input"]:
+        return f"{place} is empty"
     if details["type"] == "value_error":
         return f"{place}: {message}" if place else message
     return f"{place or 'it'} is {value}: {message[:1].lower()}{message[1:]}"

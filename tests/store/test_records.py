@@ -5,6 +5,7 @@ import re
 from typing import ClassVar
 
 import pytest
+from pydantic import Field
 
 from hoibench.store.records import Record, parse_record
 
@@ -51,6 +52,17 @@ def test_invalid_values_are_named(tmp_path, change, message):
     path.write_text(json.dumps(RIG.to_json() | change))
     with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
         Rig.read(path)
+
+
+def test_empty_values_are_said_to_be_empty():
+    class Paper(Record):
+        title: str = Field(min_length=2)
+        authors: tuple[str, ...] = Field(min_length=1)
+
+    with pytest.raises(ValueError, match=r"^paper.toml: title is empty; authors is empty$"):
+        parse_record(Paper, {"title": "", "authors": []}, "paper.toml")
+    with pytest.raises(ValueError, match="title is 'x': string should have at least 2"):
+        parse_record(Paper, {"title": "x", "authors": ["a"]}, "paper.toml")
 
 
 def test_all_problems_are_named_at_once_and_at_most_five():
