@@ -80,6 +80,10 @@ def info_command(arguments: Sequence[str]) -> int:
         rows = list(field_sources(config))
         output = [each._asdict() for each in rows] if options.json else _fields_table(rows)
     else:
+        if not config.aligner:
+            raise ValueError(
+                f"--preset {options.preset} has no points aligner, and costs are counted of complete models: give its base, or --fields"
+            )
         from reference_model.cost import count_cost  # torch takes seconds
 
         cost = count_cost(config, options.gpus)

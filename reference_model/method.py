@@ -18,7 +18,7 @@ from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import Spec, parse_spec
 from hoibench.plugins import SPEC_FILE
 from hoibench.problems import Problem
-from reference_model.config import SyncMV4DConfig, preset
+from reference_model.config import ABLATIONS, SyncMV4DConfig, preset
 from reference_model.loading.folder import REPOSITORY
 from reference_model.loading.model_folder import find_wan_parts, read_config_and_digest
 
@@ -110,12 +110,15 @@ class SyncMV4DMethod(Method):
         return generated._replace(prediction=prediction)
 
     def decode_motion(self, generated: Generated) -> Array:
-        """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8."""
+        """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8; V is 0 for a model of videos only."""
         import torch
 
         from reference_model.generation.generate import to_uint8
 
         assert self._loaded is not None, "the method is closed"
+        if generated.z_motion is None:
+            config = self._loaded.config
+            return np.zeros((0, config.frames, config.height, config.width, 3), np.uint8)
         autoencoder = self._loaded.autoencoders.motion
         with torch.no_grad(), _explain_out_of_memory(self.runtime):
             return np.stack(
@@ -154,7 +157,8 @@ def _check_checkpoint(checkpoint: Path, preset_name: str | None) -> None:
     """Check the files of a checkpoint, without reading weights, and that its configuration is that of the preset."""
     config = read_config_and_digest(checkpoint)[0]
     if preset_name not in (None, CUSTOM):
-        _check_preset(preset_name.partition("-")[0], config, checkpoint)
+        is_row = preset_name in ABLATIONS
+        _check_preset(preset_name if is_row else preset_name.partition("-")[0], config, checkpoint)
 
 
 def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
@@ -163,7 +167,7 @@ def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
     Raises:
         ValueError: they differ; names the fields and both values.
     """
-    found, expected = _identity(config), _identity(preset(name))
+    found, expected = (_identity(each, is_row=name in ABLATIONS) for each in (config, preset(name)))
     if differences := [
         f"{each} {found[each]} ({name}: {value})" for each, value in expected.items() if found[each] != value
     ]:
@@ -173,12 +177,15 @@ def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
         )
 
 
-def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
-    """Return the values in which a checkpoint must equal its preset, by the field's dotted name."""
+def _identity(config: SyncMV4DConfig, *, is_row: bool) -> dict[str, Any]:
+    """Return the values in which a checkpoint must equal its preset, by the field's dotted name; a row of an ablation may differ in the loop."""
     parts = {"mjd": config.mjd, "dpa": config.dpa, "pseudo_video": config.pseudo_video, "vae": config.vae}
     values = {f"{part}.{name}": value for part, each in parts.items() for name, value in asdict(each).items()}
     del values["mjd.guidance_init"], values["dpa.sparse_conv"]
-    return values | {"cycle.reading": config.cycle.reading}
+    values |= {"aligner": config.aligner, "cycle.reading": config.cycle.reading}
+    if is_row:
+        values |= {"cycle.guidance": config.cycle.guidance, "cycle.gradient": config.cycle.gradient}
+    return values
 
 
 @contextmanager

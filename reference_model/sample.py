@@ -188,7 +188,7 @@ def generate_and_write(folder: Path, method: SyncMV4DMethod, request: Request, s
     start = time.monotonic()
     generated = method.generate_with_motion(request)
     seconds = round(time.monotonic() - start, 3)
-    for index, frames in enumerate(method.decode_motion(generated)):
+    for index, frames in enumerate(method.decode_motion(generated)):  # none from a model of videos only
         encode(folder / f"motion-{index}.mp4", frames, request.fps)
     write_prediction(folder, generated.prediction, request.fps, request=settings, seconds=seconds)
 

@@ -14,7 +14,8 @@ from hoibench.methods.spec import Spec
 def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
     """Build the request that a method receives for a clip: only the inputs that its spec declares.
 
-    It has source videos for the family ``v2v``, true videos for ``vto4r``, and anchors (the points of frame 0 to track) for ``query`` pairing.
+    It has source videos for the family ``v2v``, true videos for ``vto4r``, and anchors (the points of frame 0 to track) for ``query`` pairing, also
+    if the method gives videos alone.
 
     Raises:
         ValueError: the method needs a source view, and the clip has none.
@@ -28,7 +29,7 @@ def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
     if "vto4r" in spec.families and clip.video is not None:
         videos = zip(clip.views, clip.video, strict=True)
         sources += tuple(SourceVideo(_copy_view(view), video.copy()) for view, video in videos)
-    wants_anchors = spec.pairing == "query" and "tracks" in spec.outputs and clip.tracks is not None
+    wants_anchors = spec.pairing == "query" and clip.tracks is not None
     return Request(
         clip_id=clip.id,
         prompt=clip.prompt,

@@ -206,7 +206,7 @@ class Spec(Record):
             privileges.append("source view")
         if "vto4r" in self.families:
             privileges.append("target videos")
-        if self.pairing == "query" and "tracks" in self.outputs:
+        if self.pairing == "query":
             privileges.append("query anchors")
         return tuple(privileges)
 

@@ -127,5 +127,7 @@ def preset(name: str) -> SyncMV4DConfig:
     """
     presets = PRESETS | ABLATIONS
     if name not in presets:
-        raise ValueError(f"there is no preset {name!r}: expected one of {', '.join(presets)}")
+        raise ValueError(
+            f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}, or a row such as micro-full"
+        )
     return presets[name]

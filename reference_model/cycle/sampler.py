@@ -26,7 +26,7 @@ class Conditions(NamedTuple):
         z_image: z^I (B, V, C, 1, h, w), latents of the reference images, which are the first latent frame of the videos.
         text: (B, L, text_dim), umT5 embedding of the prompts.
         no_text: embedding of the empty prompt (B, L, text_dim), or None for no classifier-free guidance.
-        anchors: (B, V, K, 2) positions of the K points in frame 0, ((u + 1/2) / W, (v + 1/2) / H); None in open loop.
+        anchors: (B, V, K, 2) positions of the K points in frame 0, ((u + 1/2) / W, (v + 1/2) / H); None if there are no points.
         intrinsics: (B, V, 2) focal lengths (fx / W, fy / H) if the model's scale tokens see them, else None.
         frames: (N, n), number of frames of the videos and of their latents.
         baseline: the still clip from which a residual model's outputs are differences, else None.
@@ -46,15 +46,15 @@ class Sampled(NamedTuple):
 
     Attributes:
         z_video: (B, V, C, n, h, w), latents of the videos.
-        z_motion: (B, V, C, n, h, w), latents of the motion pseudo-videos.
+        z_motion: (B, V, C, n, h, w), latents of the motion pseudo-videos; None from a model of videos only.
         M: tracks (B, V, N, K, 3) in the scene frame and its units; None in open loop.
-        s: (B, V, 2) near and far depth of the pseudo-videos, metres.
+        s: (B, V, 2) near and far depth of the pseudo-videos, metres; None from a model of videos only.
     """
 
     z_video: Tensor
-    z_motion: Tensor
+    z_motion: Tensor | None
     M: Tensor | None
-    s: Tensor
+    s: Tensor | None
 
 
 @torch.no_grad()
@@ -71,25 +71,25 @@ def sample(
 
     In the closed loop, MJD's motion is decoded to coarse tracks, DPA refines these, and the refined tracks are encoded as guidance of MJD in the
     next step; the first step has the first guidance (``CycleConfig.first_guidance``).  In steps without the loop DPA reuses the last coarse tracks,
-    at first none.  Without ``dpa`` and ``track_codec`` MJD samples alone, in open loop, and there are no tracks (row 3 of Table 3 of the SyncMV4D
-    paper).
+    at first none.  Without ``dpa`` MJD samples alone, in open loop, and there are no tracks (row 3 of Table 3 of the SyncMV4D paper); ``track_codec``
+    and anchors then only give the first guidance.
 
     Args:
         mjd: the multi-view joint diffusion model (MJD).
         dpa: the diffusion points aligner (DPA), or None for open loop.
         conditions: latents of the images, embedding of the prompt, anchors and cameras' focal lengths.
-        track_codec: the conversion between motion latents and tracks, or None for open loop.
+        track_codec: the conversion between motion latents and tracks, or None if there are no anchors.
         flow: steps and shift of the sampler, and scale of classifier-free guidance.
         cycle: the steps in which the loop runs, and its options.
         generator: source of the initial noise.
 
     Raises:
         FloatingPointError: the conditions or the sample contain NaN or infinity.
-        ValueError: not all of ``dpa``, ``track_codec`` and anchors are given, nor none.
+        ValueError: of ``track_codec`` and anchors one is given, or ``dpa`` is given without them.
     """
     _check_conditions(dpa, track_codec, conditions)
     conditions = conditions._replace(z_image=conditions.z_image.float())
-    z_video, z_motion, M = sample_initial_noise(conditions, generator)
+    z_video, z_motion, M = sample_initial_noise(conditions, generator, has_motion=mjd.settings.motion)
     closed_loop = dpa is not None
     guidance = encode_first_guidance(track_codec, z_motion, cycle, conditions.frames[0])
     coarse = found = None
@@ -98,11 +98,11 @@ def sample(
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
         is_last = step == flow.steps - 1
         is_looped = closed_loop and cycle.is_looped(step, float(t), is_last=is_last)
-        times = t.to(z_motion.device).expand(len(z_motion))
+        times = t.to(z_video.device).expand(len(z_video))
         v_video, v_motion, s = classifier_free_guidance(  # Eq. 3
             mjd, (z_video, z_motion), conditions, times, guidance, flow.text_guidance_scale
         )
-        z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2, as below
+        z_next = None if z_motion is None else euler_step(z_motion, v_motion, t, t_next)  # Eq. 2, as below
         if is_looped:  # MJD -> DPA
             z_coarse = z_next if cycle.reading == "algorithm1_literal" else clean(z_motion, v_motion, t)
             coarse, found = track_codec.decode_tracks(z_coarse, s)
@@ -118,11 +118,13 @@ def sample(
     return sampled
 
 
-def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+def sample_initial_noise(
+    conditions: Conditions, generator: torch.Generator, *, has_motion: bool = True
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the noise from which sampling starts, three tensors: video latents and motion latents (B, V, C, n, h, w), and tracks (B, V, N, K, 3).
 
-    The first latent frame of the videos is the clean latent of the reference image.  The tracks are None without anchors (the points of frame 0 to
-    track).
+    The first latent frame of the videos is the clean latent of the reference image.  The motion is None if the model has none, the tracks are None
+    without anchors (the points of frame 0 to track).
     """
     z_image, (frames, latent_frames) = conditions.z_image, conditions.frames
     latents = (*z_image.shape[:3], latent_frames, *z_image.shape[4:])
@@ -130,7 +132,8 @@ def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> 
     def noise(shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, generator=generator, device=generator.device).to(z_image)
 
-    z_video, z_motion = replace_first_frame(noise(latents), z_image), noise(latents)
+    z_video = replace_first_frame(noise(latents), z_image)
+    z_motion = noise(latents) if has_motion else None
     if conditions.anchors is None:
         return z_video, z_motion, None
     batch, views, points, _ = conditions.anchors.shape
@@ -139,10 +142,10 @@ def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> 
 
 def classifier_free_guidance(
     mjd: MultiViewJointDiffusion,
-    state: tuple[Tensor, Tensor],
+    state: tuple[Tensor, Tensor | None],
     conditions: Conditions,
     t: Tensor,
-    guidance: Tensor,
+    guidance: Tensor | None,
     scale: float,
 ) -> MJDOutput:
     """Return the velocities and depth ranges that the joint diffusion model predicts, the videos' velocity with classifier-free guidance.
@@ -152,10 +155,10 @@ def classifier_free_guidance(
 
     Args:
         mjd: the multi-view joint diffusion model.
-        state: z_t^V and z_t^Mpv (B, V, C, n, h, w), noisy latents of the videos and of the motion.
+        state: z_t^V and z_t^Mpv (B, V, C, n, h, w), noisy latents of the videos and of the motion; the latter is None for a model of videos only.
         conditions: image, prompt, empty prompt and intrinsics.
         t: (B,) noise levels.
-        guidance: latents of the refined motion (B, V, C, n, h, w), the same with and without the prompt; zeros for none.
+        guidance: latents of the refined motion (B, V, C, n, h, w), the same with and without the prompt; zeros for none, None without motion.
         scale: scale of classifier-free guidance; 1 is no guidance.
     """
 
@@ -175,8 +178,10 @@ def classifier_free_guidance(
 def _check_conditions(
     dpa: DiffusionPointsAligner | None, track_codec: TrackCodec | None, conditions: Conditions
 ) -> None:
-    if len({each is None for each in (dpa, track_codec, conditions.anchors)}) > 1:
-        raise ValueError("dpa, track_codec and conditions.anchors: give all for the closed loop, or none for open loop")
+    if (track_codec is None) != (conditions.anchors is None) or (dpa is not None and track_codec is None):
+        raise ValueError(
+            "dpa, track_codec and conditions.anchors: give all for the closed loop, the last two or none for open loop"
+        )
     _check_finite("", conditions, "the encoding of the image or prompt failed")
 
 

@@ -17,7 +17,7 @@ from hoibench.methods.method import Entrant, Runtime
 from hoibench.methods.registry import installed_specs, load_method
 from hoibench.store import sha256_json
 from reference_model import method as method_module
-from reference_model.config import PRESETS
+from reference_model.config import ABLATIONS, PRESETS
 from reference_model.loading.model_folder import METADATA_FILE
 from reference_model.loading.saved_model import load_model, save_model
 from reference_model.method import SHIPPED, SyncMV4DMethod, read_spec, wan_folder
@@ -290,6 +290,7 @@ def test_the_spec_is_found_by_its_entry_point(monkeypatch):
     assert next(iter(spec.presets)) == SHIPPED and spec.families == ("i2vm", "ito4g")
     variants = {name for name in spec.presets if "-" in name}
     assert spec.presets.keys() - variants == {"custom", *PRESETS}
-    assert {name.partition("-")[0] for name in variants} == {SHIPPED}
+    of_loop = {f"{SHIPPED}-no_guidance", f"{SHIPPED}-mjd_tracks"}
+    assert variants - of_loop == {name for name in ABLATIONS if not name.endswith("-start")}
     with_weights = {name for name, preset in spec.presets.items() if "checkpoint" in preset.settings}
-    assert with_weights == {SHIPPED, *variants}
+    assert with_weights == {SHIPPED, *of_loop, *(name for name in variants if name.startswith(SHIPPED))}

@@ -235,14 +235,14 @@ def test_models_that_have_diverged_are_refused(diverged, monkeypatch):
         Run()
 
 
-@pytest.mark.parametrize("missing", ["dpa", "track_codec", "anchors"])
-def test_the_loop_needs_the_aligner_the_codec_and_the_anchors_together(missing):
+@pytest.mark.parametrize("missing", ["track_codec", "anchors"])
+def test_the_loop_needs_the_codec_and_the_anchors(missing):
     conditions = Conditions(
         BATCH.z_video[:, :, :, :1], BATCH.text, None, BATCH.normalized_anchors, None, (N, LATENT[0])
     )
     arguments = {"dpa": object(), "track_codec": object(), "conditions": conditions}
     changed = {"conditions": conditions._replace(anchors=None)} if missing == "anchors" else {missing: None}
-    with pytest.raises(ValueError, match="give all for the closed loop, or none for open loop"):
+    with pytest.raises(ValueError, match="give all for the closed loop, the last two or none for open loop"):
         sample(mjd=None, flow=FLOW, cycle=CYCLE, generator=torch.Generator(), **arguments | changed)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from reference_model.config import CycleConfig, FlowConfig, preset
+from reference_model.config import CycleConfig, FlowConfig, MJDConfig, preset
 from reference_model.cycle.sampler import Conditions, sample
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 from reference_model.rectified_flow import time_grid, velocity
@@ -28,6 +28,8 @@ TEXT, NO_TEXT = torch.ones(B, L, TEXT_DIM), torch.zeros(B, L, TEXT_DIM)
 
 class RecordingMJD:
     """An MJD that records its inputs, and returns ``velocities(z_video, z_motion, text, t)`` and a scale that depends on text and time."""
+
+    settings = MJDConfig()
 
     def __init__(self, velocities):
         self.velocities, self.calls = velocities, []

@@ -134,7 +134,12 @@ def test_fields_are_listed_with_their_sources(name, info_output):
         (["--views", "0"], "--views is 0, expected at least 1"),
         (
             ["--preset", "wan21"],
-            "there is no preset 'wan21': expected one of wan22_5b, nano, micro, wan22_5b_literal, nano_literal, micro_literal",
+            "there is no preset 'wan21': expected one of wan22_5b, nano, micro, wan22_5b_literal, nano_literal, micro_literal,"
+            " or a row such as micro-full",
+        ),
+        (
+            ["--preset", "micro-no_aligner"],
+            "--preset micro-no_aligner has no points aligner, and costs are counted of complete models: give its base, or --fields",
         ),
         (["--tflops", "0"], "--tflops is 0.0, expected a positive number"),
         (["--tflops", "nan"], "--tflops is nan, expected a positive number"),
