@@ -214,9 +214,16 @@ def split_at_commas(text: str) -> list[str]:
     >>> split_at_commas("rpe, chamfer,")
     ['rpe', 'chamfer']
     """
-    if "," in text and any(path and Path(path).exists() for path in (text, text.partition("=")[2])):
+    if "," in text and any(path and _exists(path) for path in (text, text.partition("=")[2])):
         return [text]
     return [part for part in (part.strip() for part in text.split(",")) if part]
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # too long for a name: it is a list
+        return False
 
 
 def _make_form(name: str, options: Sequence[Option]) -> type:

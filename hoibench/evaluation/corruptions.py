@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 
 from hoibench.clip import Array, Clip, Prediction
+from hoibench.evaluation.interaction_corruptions import PULL, PUSH, collapse_tool, melt_objects, move_hand, move_tool
 from hoibench.evaluation.reference_predictions import NOISE_METRES, build_reference, freeze
+from hoibench.geometry import to_camera
 from hoibench.reference_rows import GROUND_TRUTH
 
 PIXEL_NOISE = 25.0
@@ -202,6 +205,15 @@ def _tracks(truth: Truth, tracks: Array, valid: Array | None = None) -> Predicti
     return Prediction(tracks=tracks, anchors=truth.prediction.anchors, valid=valid)
 
 
+def _world(truth: Truth, edit: Callable[[Array, Array], Array]) -> Prediction:
+    """Return the tracks of edited true points; ``edit`` takes the points (N, K, 3) in the world, metres, and their parts (K,)."""
+    assert truth.clip.tracks is not None
+    assert truth.clip.cameras is not None
+    world = edit(truth.clip.tracks.world.astype(np.float64), truth.clip.tracks.part)
+    tracks = np.stack([to_camera(world, camera.R, camera.t) for camera in truth.clip.cameras])
+    return _tracks(truth, tracks.astype(np.float32), truth.prediction.valid)
+
+
 def _to_uint8(values: Array) -> Array:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
@@ -228,5 +240,17 @@ CORRUPTIONS: dict[str, Corruption] = {
         lambda t: _tracks(t, np.float32(SMALLER) * t.tracks, t.prediction.valid),
     ),
     "hidden points dropped": Corruption("no prediction for hidden points", _without_hidden_points),
+    "tool moved": Corruption("the tool 1 cm higher and turned by 10 degrees", lambda t: _world(t, move_tool)),
+    "hand pulled away": Corruption(
+        "the left hand 2 cm away from the target that it holds", lambda t: _world(t, partial(move_hand, distance=PULL))
+    ),
+    "hand pushed in": Corruption(
+        "the left hand 1 cm towards the target that it holds", lambda t: _world(t, partial(move_hand, distance=-PUSH))
+    ),
+    "tool collapsed": Corruption("the tool at a tenth of its size", lambda t: _world(t, collapse_tool)),
+    "objects melting": Corruption(
+        "each point of tool and target drifts in a direction of its own, to 2 cm in the last frame",
+        lambda t: _world(t, partial(melt_objects, rng=t.rng)),
+    ),
 }
 """The corruptions by name."""

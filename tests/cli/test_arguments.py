@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hoibench.arguments import parse
+from hoibench.arguments import parse, split_at_commas
 
 
 @dataclass
@@ -85,3 +85,7 @@ def test_errors_are_one_line_with_the_option_the_value_and_the_fix(words, messag
         parse(Options, words, "do")
     assert str(error.value) == message
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_list_that_is_longer_than_a_file_name_is_a_list():
+    assert split_at_commas(",".join(["rpe@2"] * 100)) == ["rpe@2"] * 100

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hoibench.clip import Camera, Clip, Tracks, View
+from hoibench.clip import PARTS, Camera, Clip, Tracks, View
 from hoibench.evaluation.corruptions import (
     CORRUPTIONS,
     blur,
@@ -20,7 +20,8 @@ from hoibench.evaluation.corruptions import (
 from hoibench.evaluation.reference_predictions import build_reference
 
 VIDEO_ONLY = {"blur", "flicker", "checkerboard", "text"}
-TRACKS_ONLY = {"scaled points", "hidden points dropped"}
+INTERACTION = {"tool moved", "hand pulled away", "hand pushed in", "tool collapsed", "objects melting"}
+TRACKS_ONLY = {"scaled points", "hidden points dropped", *INTERACTION}
 
 
 VIEWS, FRAMES, POINTS, SIZE = 3, 9, 20, (64, 96)
@@ -36,7 +37,7 @@ def build_clip(seed):
         array.flags.writeable = False
     K = np.array([[60.0, 0.0, 48.0], [0.0, 60.0, 32.0], [0.0, 0.0, 1.0]])
     views = tuple(View(f"view-{v}", camera=Camera(K, np.eye(3), np.array([0.1 * v, 0.0, 1.0]), SIZE)) for v in range(3))
-    tracks = Tracks(world, visible, np.zeros(POINTS, np.uint8))
+    tracks = Tracks(world, visible, (np.arange(POINTS) % len(PARTS)).astype(np.uint8))
     return Clip(f"clip-{seed}", None, None, views, (), 8.0, FRAMES, SIZE, tracks=tracks, load_video=lambda: video)
 
 
