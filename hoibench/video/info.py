@@ -64,7 +64,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): write or download it again")
     try:
-        with av.open(str(path), options=_ONLY_FILES | dict(options)) as container:
+        with av.open(str(path), options=_ONLY_FILES | dict(options), metadata_errors="replace") as container:
             yield container
     except av.error.FFmpegError as error:
         if isinstance(error, PermissionError):
