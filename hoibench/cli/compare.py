@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hoibench.arguments import parse
-from hoibench.cli.output import check_writable
-from hoibench.text import count
+from hoibench.cli.output import TextConsole, check_writable
+from hoibench.text import count, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +65,7 @@ def compare_command(arguments: Sequence[str]) -> int:
     table, notes = _as_text(found)
     print_table(f"{board.split} ({board.kind}), region {options.region}", table)
     for line in (*_caption(board, found), *notes):
-        print(line)
+        print(printable(line))
     if options.csv:
         options.csv.write_text(csv_table(found), encoding="utf-8", newline="")
     if options.latex:
@@ -101,14 +100,14 @@ def read_board(names: Sequence[str], command: str) -> Board:
 
 def print_table(title: str, rows: pd.DataFrame) -> None:
     """Print a table of texts on the terminal; on a narrow one, each row as lines ``NAME: TEXT``."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows.columns:
         table.add_column(name, overflow="fold")
     for row in rows.itertuples(index=False):
         table.add_row(*map(Text, row))
-    console = Console(emoji=False)
+    console = TextConsole()
     if not console.is_terminal:
-        console = Console(width=240, emoji=False)
+        console = TextConsole(width=240)
     if console.width >= _LEAST_WIDTH:
         console.print(table, highlight=False)
         return

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from hoibench.errors import Crash, is_disk_full
+from hoibench.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def to_exit_code(command: Callable[[Sequence[str]], int], arguments: Sequence[st
         message, code = _message_and_code(error, resumable)
         if code == CRASH and not is_disk_full(error) and not _is_for_users(error):
             log.error("crashed", exc_info=error)
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {printable(message)}", file=sys.stderr)
         return code
 
 

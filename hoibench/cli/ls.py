@@ -10,10 +10,10 @@ from typing import Literal
 
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from hoibench.arguments import parse
+from hoibench.cli.output import TextConsole
 
 Rows = list[dict[str, str]]
 
@@ -73,9 +73,9 @@ def print_table(rows: Rows) -> None:
     table.columns[0].min_width = min(40, max(len(next(iter(row.values()))) for row in rows))
     for row in rows:
         table.add_row(*row.values())
-    console = Console(emoji=False)
+    console = TextConsole()
     if not console.is_terminal:
-        console = Console(width=200, emoji=False)
+        console = TextConsole(width=200)
     console.print(table, markup=False, highlight=False)
 
 

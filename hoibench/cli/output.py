@@ -9,16 +9,30 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from hoibench.problems import Problem, raise_if_any
+from hoibench.text import printable
 
 
-class StatusConsole(Console):
+class TextConsole(Console):
+    """A console that replaces the unprintable characters of texts, which may be those of a stranger's run."""
+
+    def __init__(self, *, width: int | None = None, stderr: bool = False) -> None:
+        super().__init__(width=width, stderr=stderr, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of a renderable, with printable texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+class StatusConsole(TextConsole):
     """A console on standard error for progress and messages; when nobody reads it any more, it goes silent and the command continues."""
 
     def __init__(self) -> None:
-        super().__init__(stderr=True, emoji=False)
+        super().__init__(stderr=True)
 
     def on_broken_pipe(self) -> None:
         """Go silent; rich would end the process with code 1."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import tyro
 
 from hoibench.arguments import parse
+from hoibench.text import printable
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def power_command(arguments: Sequence[str]) -> int:
     print_table(f"{board.split} ({board.kind}), region {options.region}", pd.DataFrame(lines))
     print(few_clusters_note(board))
     if left_out:
-        print(f"Left out, because not all of these methods have values: {', '.join(left_out)}.")
+        print(printable(f"Left out, because not all of these methods have values: {', '.join(left_out)}."))
     print(
         f"Clusters: the least tried number that separates the pair in {options.power:.0%} of simulated tables or more, at the 5 % level "
         f"corrected for the pairs of the metric; clips at the run's {len(board.clips) / board.clusters:.3g} clips per cluster."

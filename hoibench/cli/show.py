@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hoibench.arguments import parse
+from hoibench.cli.output import TextConsole
 from hoibench.text import count
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ def show_command(arguments: Sequence[str]) -> int:
     from hoibench.results.board import build_boards, build_paper_boards
     from hoibench.results.run_folder import read_run
 
-    console = Console(emoji=False)
+    console = TextConsole()
     if not console.is_terminal:
-        console = Console(width=240, emoji=False)
+        console = TextConsole(width=240)
     runs = [read_run(folder) for folder in options.runs]
     boards = build_paper_boards(runs, all_cards()) if options.paper else build_boards(runs, all_cards())
     if options.method:
@@ -112,10 +113,10 @@ def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
     from hoibench.results.cell_text import column_decimals
 
     title = f"{board.split} ({board.kind}), {board.extent}, region {options.region}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric", overflow="fold")
     for i in rows:
-        table.add_column(board.rows[i].method.key, justify="right", overflow="fold")
+        table.add_column(Text(board.rows[i].method.key), justify="right", overflow="fold")
     for j in _columns(board, options):
         card, region = board.columns[j].card, board.columns[j].region
         decimals = column_decimals(board, j)

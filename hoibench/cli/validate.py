@@ -1,4 +1,4 @@
-"""``hoibench validate``: check a submission before it is handed in or scored."""
+"""``hoibench validate``: check a submission before it is handed in or scored, or a packed result before it is published."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAX_LINES = 100
 
 @dataclass(frozen=True)
 class Validate:
-    """Check a submission, a folder or a zip with submission.toml and predictions: every problem is printed, nothing is scored.
+    """Check a submission, a folder or a zip with submission.toml and predictions, or a pack: every problem is printed, nothing is scored.
 
     Videos and arrays are read completely, in a process with limits of memory and time; no code of the submission runs.
     The exit code is 3 if there are problems, else 0.
     """
 
     path: tyro.conf.Positional[Path]
-    """The submission's folder or zip."""
+    """The submission's folder or zip, or the folder of a pack."""
 
     root: Path | None = None
     """The folder of its data set, for a split that is not part of hoibench."""
@@ -51,5 +51,7 @@ def validate_command(arguments: Sequence[str]) -> int:
             print(line)
         if len(problems) > _MAX_LINES:
             print(f"and {len(problems) - _MAX_LINES} more; --json lists all")
-        print(f"{options.path}: {count(result.predictions, 'prediction')}, {count(len(problems), 'problem')}")
+        print(
+            f"{options.path}: {'pack' if result.is_pack else count(result.predictions, 'prediction')}, {count(len(problems), 'problem')}"
+        )
     return PROBLEMS if problems else 0

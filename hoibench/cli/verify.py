@@ -14,7 +14,7 @@ import tyro
 from hoibench.arguments import parse
 from hoibench.cli.data_doctor import PROBLEMS
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
-from hoibench.text import count
+from hoibench.text import count, printable
 
 if TYPE_CHECKING:
     from hoibench.evaluation.verify import Verification
@@ -110,4 +110,4 @@ def _as_text(found: Verification, seed: int) -> str:
         f"{len(found.units)} of {count(found.total, 'unit')} scored again (--seed {seed}), {count(compared.rows, 'row')} compared{worst}: "
         + (count(len(found.problems), "problem") if found.problems else "no difference")
     )
-    return "\n".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in lines)
+    return printable("\n".join(lines))

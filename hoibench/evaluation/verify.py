@@ -34,6 +34,8 @@ from hoibench.results.results_file import read_rows
 from hoibench.results.run_record import RunRecord
 from hoibench.results.score_file import read_scores
 from hoibench.store.verified_folder import read_metadata
+from hoibench.submissions.limited import LimitedProcess
+from hoibench.submissions.prediction_check import check_prediction
 
 UNIT_TIMEOUT = 3600.0
 """Seconds that scoring one unit may take; a prediction may be made to take long."""
@@ -111,8 +113,9 @@ def verify(out: Path, settings: VerifySettings, device: str, listener: RunListen
     comparison = Comparison(settings.tolerance)
     with tempfile.TemporaryDirectory(prefix="hoibench-verify-") as name:
         plan = _make_plan(record, settings, Path(name), device)
-        for unit in units:
-            problems += _copy_prediction(out, plan.out, unit, record, digests)
+        with LimitedProcess() as process:
+            for unit in units:
+                problems += _copy_prediction(out, plan, unit, process, digests)
         fresh = _score(plan, units, listener)
         for unit in units:
             compare_unit(comparison, unit, stored.of(unit), fresh[unit], source / RESULTS_FILE)
@@ -140,8 +143,8 @@ def _find_candidates(out: Path, record: RunRecord, stored: _StoredRows) -> tuple
     candidates, problems = [], []
     for unit in all_units(record):
         source = _source(unit)
-        needs_prediction = source is not unit or kinds[unit.method, unit.preset] == "method"
-        if not needs_prediction or is_complete(source.prediction_folder(out)):
+        kind = kinds.get((source.method, source.preset))
+        if (source is unit and kind != "method") or (kind is not None and is_complete(source.prediction_folder(out))):
             candidates.append(unit)
         elif any(row["value"] is not None for row in stored.of(unit)):
             fix = "give the folder with the scored predictions"
@@ -175,27 +178,28 @@ def _make_plan(record: RunRecord, settings: VerifySettings, scratch: Path, devic
 
 
 def _copy_prediction(
-    out: Path, scratch: Path, unit: Unit, record: RunRecord, digests: Mapping[str, str] | None
+    out: Path, plan: Plan, unit: Unit, process: LimitedProcess, digests: Mapping[str, str] | None
 ) -> Iterator[Problem]:
-    """Copy the prediction that a unit needs; yield a problem if its files have changed since they were scored or packed."""
+    """Copy the prediction that a unit needs; yield its problems: changed files, and those that cannot be read within limits."""
     source = _source(unit)
-    folder, target = source.prediction_folder(out), source.prediction_folder(scratch)
-    if target.exists() or (source is unit and _method(record, unit).kind != "method"):
+    folder, target = source.prediction_folder(out), source.prediction_folder(plan.out)
+    spec = next(entrant.spec for entrant in plan.entrants if entrant.key == source.entrant)
+    if target.exists() or spec.kind != "method":
         return
     try:
         digest = stored_digest(folder)
-    except ValueError as error:
-        yield Problem.from_text(str(error))
+        found = process.call(check_prediction, folder, spec, folder, None).problems
+    except (ValueError, OSError) as error:
+        found = (Problem(str(folder), "", f"cannot be read: {error}", "", ""),)
+    else:
+        if digests is not None and digests.get(source.key) != digest:
+            yield Problem(str(folder), "", "is not the prediction of the pack, whose digest differs", "", "")
+    yield from found
+    if found:
         return
-    if digests is not None and digests.get(source.key) != digest:
-        yield Problem(str(folder), "", "is not the prediction of the pack, whose digest differs", "", "")
     target.mkdir(parents=True)
     for name in (*read_prediction_record(folder).files, PREDICTION_FILE):
         shutil.copyfile(folder / name, target / name)
-
-
-def _method(record: RunRecord, unit: Unit) -> Any:
-    return next(method for method in record.methods if (method.id, method.preset) == (unit.method, unit.preset))
 
 
 def _score(plan: Plan, units: Iterable[Unit], listener: RunListener) -> dict[Unit, dict[str, list[Any]] | str]:

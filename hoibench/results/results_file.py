@@ -101,10 +101,14 @@ def read_table(path: Path, rows: pc.Expression | None = None) -> pa.Table:
     try:
         _check_schema(path, pq.read_schema(path))
         table = pq.read_table(path, schema=SCHEMA, filters=rows)
-    except (pa.ArrowInvalid, OSError) as error:
+        table.validate(full=True)  # texts in a damaged file may not be UTF-8
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise ValueError(
             f"{path} is not a valid Parquet file ({error}): `hoibench merge RUN` writes it again"
         ) from error
+    for name in sorted(_REQUIRED):
+        if table[name].null_count:
+            raise ValueError(f"{path}: column {name!r} has missing values: `hoibench merge RUN` writes the file again")
     for name in sorted(_FLOATS):
         if pc.any(pc.invert(pc.is_finite(table[name]))).as_py():
             raise ValueError(

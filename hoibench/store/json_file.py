@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +32,7 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     if size > MAX_BYTES:
         raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant, parse_float=_parse_float)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not strict JSON: {error}: restore the file, or write it again") from error
     if not isinstance(value, dict):
@@ -46,3 +47,10 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text:.40} is too large")
+    return value

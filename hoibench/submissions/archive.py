@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 import struct
@@ -19,8 +20,10 @@ _ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zip"
 _RATIO_FROM_BYTES = 64 << 20
 _CHUNK = 1 << 20
 _PART = re.compile(r"[^\x00-\x1f\x7f/\\:*?\"<>|]{1,200}")
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeError)
-"""Exceptions that zipfile raises on damaged archives."""
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeError, ArithmeticError, LookupError,
+)  # fmt: skip
+"""Exceptions that zipfile raises on damaged archives, besides the OSError of a seek to an impossible offset."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ def unpack(path: Path, folder: Path, limits: ArchiveLimits | None = None) -> Non
                 raise_if_any(find_archive_problems(path, archive, limits))
                 for info in archive.infolist():
                     _write_member(archive, info, folder)
-        except _DAMAGE as error:
+        except (*_DAMAGE, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise_if_any(
                 [Problem(str(path), "", f"is not a complete zip archive ({reason})", "", "zip the folder again")]

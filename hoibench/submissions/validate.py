@@ -1,4 +1,4 @@
-"""Validation of a submission: every problem at once, before anything is scored."""
+"""Validation of a submission or of a packed result: every problem at once, before anything is scored or published."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 from hoibench.methods.spec import Spec
 from hoibench.problems import Problem, ProblemsFound
 from hoibench.progress import ProgressCallback
+from hoibench.results.pack import is_pack
 from hoibench.submissions.archive import unpack
 from hoibench.submissions.claims import find_copied_seeds, find_coverage_problems, find_name_problems
 from hoibench.submissions.layout import StoredFolder, read_layout
 from hoibench.submissions.limited import LimitedProcess, LimitExceeded, call_limited
+from hoibench.submissions.pack_check import find_pack_problems
 from hoibench.submissions.prediction_check import check_prediction, find_rate_problems
 from hoibench.submissions.submission import (
     ARCHIVE_SUFFIX,
@@ -23,6 +25,7 @@ from hoibench.submissions.submission import (
     read_submission,
 )
 from hoibench.submissions.target import Target, find_target
+from hoibench.text import printable
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,20 @@ class Validation:
         problems: all problems; files are relative to the submission.
         submission: the contents of submission.toml; None if it cannot be read, and then no prediction was read either.
         predictions: the number of predictions that were found.
+        is_pack: True for a packed result.
     """
 
     problems: tuple[Problem, ...]
     submission: Submission | None
     predictions: int
+    is_pack: bool = False
 
 
 def validate(path: Path, root: Path | None = None, on_progress: ProgressCallback | None = None) -> Validation:
-    """Check a submission, a folder or a zip, completely: its files, what it claims, and every video and array.
+    """Check a submission, a folder or a zip, completely: its files, what it claims, and every video and array; or check a packed result.
 
     Args:
-        path: the submission.
+        path: the submission, or the folder that ``hoibench pack`` has written.
         root: the folder of its data set, for a split that is not shipped with hoibench.
         on_progress: called with the number of predictions that have been read.
 
@@ -53,7 +58,7 @@ def validate(path: Path, root: Path | None = None, on_progress: ProgressCallback
         OSError: the archive cannot be unpacked, e.g. because the disk is full.
     """
     if path.is_dir():
-        return _validate_folder(path, root, on_progress)
+        return _validate_pack(path) if is_pack(path) else _validate_folder(path, root, on_progress)
     if not path.is_file() or path.suffix.lower() != ARCHIVE_SUFFIX:
         raise FileNotFoundError(f"{path}: no such folder or {ARCHIVE_SUFFIX} file")
     with tempfile.TemporaryDirectory(prefix="hoibench-") as folder:
@@ -84,6 +89,14 @@ def _validate_folder(folder: Path, root: Path | None, on_progress: ProgressCallb
             found += find_coverage_problems(submission, layout.predictions, target)
         found += _find_content_problems(folder, layout.predictions, submission.to_spec(), target, on_progress)
     return Validation(tuple(_readable(problem, folder) for problem in found), submission, len(layout.predictions))
+
+
+def _validate_pack(folder: Path) -> Validation:
+    try:
+        found = call_limited(find_pack_problems, folder)
+    except LimitExceeded as error:
+        found = [Problem(".", "", str(error), "", "publish fewer methods in one pack")]
+    return Validation(tuple(_readable(problem, folder) for problem in found), None, 0, is_pack=True)
 
 
 def _find_content_problems(
@@ -119,6 +132,6 @@ def _readable(problem: Problem, folder: Path) -> Problem:
 
     def clean(text: str) -> str:
         text = text.replace(f"{folder}/", "")
-        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        return printable(text.replace("\n", " "))
 
     return Problem(*(clean(getattr(problem, name)) for name in ("file", "where", "found", "expected", "fix")))

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import fake_runs
 import pytest
 
+from hoibench.cli.main import main
 from hoibench.cli.output import check_writable
 
 NOISY = """
@@ -62,3 +64,30 @@ def test_a_file_that_cannot_be_written_is_named_with_its_flag(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"--csv {path} {reason}: give a writable path"):
             check_writable("--csv", path)
+
+
+ESCAPES = "\x1b]0;title\x07\x9b2J\u202e[red]"
+
+
+def test_texts_of_a_run_cannot_control_the_terminal(tmp_path, capsys):
+    methods = [
+        fake_runs.FakeMethod(name, ESCAPES, fake_runs.means(1, 10, 5, 0.02, 0.012, level), more={"preset": ESCAPES, "paper": ESCAPES})
+        for name, level in (("a", 20), ("b", 30))
+    ]  # fmt: skip
+
+    def hostile(row):
+        failed = {"value": None, "status": "failed", "reason": ESCAPES} if row["metric"] == "rpe@1" else {}
+        return row | {"split": ESCAPES} | failed
+
+    run = fake_runs.write_run(tmp_path / "r", methods, clips=2, seeds=(0,), name=ESCAPES, split=ESCAPES, edit=hostile)
+    commands = (
+        ["show", str(run), "--secondary"],
+        ["compare", str(run)],
+        ["ls", "runs", "--runs", str(tmp_path)],
+        ["compare", f"{run}:a+x"],
+    )
+    for command, code in zip(commands, (0, 0, 0, 2), strict=True):
+        assert main(command) == code
+        out, err = capsys.readouterr()
+        assert "[red]" in out + err, "a text of the run is printed, and no mark-up is read in it"
+        assert (out + err).replace("\n", "").isprintable()

@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,17 +25,18 @@ from hoibench.results.result_row import ResultRow
 from hoibench.results.results_file import read_headlines, read_rows
 from hoibench.results.run_record import RunRecord
 from hoibench.results.score_file import append_metric, read_scores
-from hoibench.store import read_npz
-from hoibench.store.npz import ArrayLimits, read_npz_shapes
+from hoibench.store import npz, read_npz
 from hoibench.store.records import read_toml
 from hoibench.store.torch_pickle import read_torch_pickle
 from hoibench.store.verified_folder import read_metadata
+from hoibench.submissions.archive import ArchiveLimits, unpack
+from hoibench.submissions.submission import SUBMISSION_FILE, read_submission
 from hoibench.video import decode, encode, probe, read_video_header
 
 ALLOWED = (ValueError, FileNotFoundError)
 """The errors of readers; every other exception is a defect."""
 
-SMALL = ArrayLimits(members=8, array_bytes=1 << 20, total_bytes=4 << 20)
+SMALL = npz.ArrayLimits(members=8, array_bytes=1 << 20, total_bytes=4 << 20)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def _read_folder(path: Path) -> None:
 
 
 def _read_npz(path: Path) -> None:
-    read_npz_shapes(path)
+    npz.read_npz_shapes(path)
     read_npz(path, SMALL)
 
 
@@ -72,7 +74,22 @@ def _read_npy(path: Path) -> None:
         packed.unlink()
 
 
+def _unpack(path: Path) -> None:
+    """Unpack an archive; whatever is in it, its files end in the target, and none is a link."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as name:
+        target = Path(name, "target")
+        target.mkdir()
+        try:
+            unpack(path, target, ArchiveLimits(members=20, member_bytes=1 << 16, total_bytes=1 << 18))
+        finally:
+            assert list(Path(name).iterdir()) == [target]
+            assert not any(found.is_symlink() for found in target.rglob("*"))
+            assert sum(found.stat().st_size for found in target.rglob("*") if found.is_file()) <= 1 << 18
+
+
 READERS = {
+    "zip": Reader("mine.zip", _unpack),
+    "submission": Reader(SUBMISSION_FILE, lambda path: read_submission(path.parent), "toml"),
     "npz": Reader("tracks.npz", _read_npz),
     "npy": Reader("a.npy", _read_npy),
     "geometry": Reader("geometry.npz", lambda path: read_geometry(path, 4)),
@@ -169,6 +186,30 @@ def _make_videos(file: Path) -> None:
     file.write_text(json.dumps({"schema": VideosManifest.SCHEMA} | table))
 
 
+SUBMISSION = """name = "mine"
+title = "Mine"
+authors = ["A"]
+contact = "a@example.org"
+licence = "CC-BY-4.0"
+dataset = "synthetic"
+split = "synthetic@2/demo"
+split_id = "0123456789ab"
+seeds = [0, 1]
+families = ["i2v"]
+view_type = "mv"
+outputs = ["video", "tracks"]
+pairing = "anchor"
+scale = "metric"
+"""
+
+
+def _make_zip(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("submission.toml", SUBMISSION)
+        archive.writestr("seed-0/clip/view-0.mp4", b"x" * 40)
+        archive.writestr("seed-0/clip/tracks.npz", bytes(400), zipfile.ZIP_DEFLATED)
+
+
 SPEC = """id = "mine"
 name = "Mine"
 families = ["i2vm"]
@@ -211,4 +252,6 @@ _MAKERS: dict[str, Callable[[Path], object]] = {
     "pack": _make_pack,
     "videos": _make_videos,
     "spec": lambda file: file.write_text(SPEC),
+    "zip": _make_zip,
+    "submission": lambda file: file.write_text(SUBMISSION),
 }
