@@ -123,6 +123,12 @@ def test_a_frozen_frame_follows_no_motion_and_the_truth_all_of_it(mean):
     assert m["frozen"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_hands_touch_their_objects_in_the_truth_and_points_without_a_shape_touch_nothing(mean):
+    m = mean["contact_accuracy@1"]
+    assert m["ground_truth"] == 1 > 0 == m["gt_shuffled"] == m["random"]
+    assert mean["contact_depth_error@1"]["ground_truth"] < ZERO["chamfer@2"]
+
+
 def test_stillness_has_no_dynamic_degree(mean):
     assert mean["dynamic_degree/dis@2"]["frozen"] == 0
     px = mean["dynamic_degree_px/dis@2"]
