@@ -16,7 +16,7 @@ from hoibench.rigid_object import OBJECT_PARTS, RigidObject
 
 pytestmark = pytest.mark.usefixtures("toy")
 
-METRICS = "rpe,mv_rpe_world,xv_rpe,chamfer,motion_following,smoothness"
+METRICS = "rpe,mv_rpe_world,xv_rpe,chamfer,motion_following,smoothness,rigidity,object_rotation,object_error"
 
 
 def headline_values(case):
