@@ -26,7 +26,7 @@ from hoibench.predictions import has_seed_folders, is_complete
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.run_record import RunRecord, seeds_on_clip
 from hoibench.store import sha256_json
-from hoibench.submissions.submission import stored_spec
+from hoibench.submissions.stored_spec import stored_spec
 
 _PATHS = ("root", "weights", "checkpoint")
 

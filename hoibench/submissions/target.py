@@ -33,12 +33,8 @@ def find_target(dataset: str, split: str, root: Path | None = None) -> Target:
     """
     card = get_by_name("data set", dataset, all_datasets())
     name, _, part = split.rpartition("/")
-    is_plain = not {"/", "\\", "\0"} & set(name)  # else it could name a folder elsewhere
-    if (
-        is_plain
-        and name.startswith((f"{dataset}@", f"{dataset}-"))
-        and (SPLITS_FOLDER / name / "manifest.json").is_file()
-    ):
+    shipped = {path.parent.name for path in SPLITS_FOLDER.glob("*/manifest.json")}
+    if name in shipped and name.startswith((f"{dataset}@", f"{dataset}-")):
         return Target(VersionedSplit(name).manifest(part), load_object(card.entry).grid)
     opened = open_dataset(dataset, root)
     manifest = opened.manifest(split if split in opened.splits() else part)

@@ -17,13 +17,8 @@ from hoibench.submissions.layout import StoredFolder, read_layout
 from hoibench.submissions.limited import LimitedProcess, LimitExceeded, call_limited
 from hoibench.submissions.pack_check import find_pack_problems
 from hoibench.submissions.prediction_check import check_prediction, find_rate_problems
-from hoibench.submissions.submission import (
-    ARCHIVE_SUFFIX,
-    UNPACKING,
-    Submission,
-    find_root,
-    read_submission,
-)
+from hoibench.submissions.stored_spec import ARCHIVE_SUFFIX, UNPACKING, find_root
+from hoibench.submissions.submission import SUBMISSION_FILE, Submission, read_submission
 from hoibench.submissions.target import Target, find_target
 from hoibench.text import printable
 
@@ -84,7 +79,7 @@ def _validate_folder(folder: Path, root: Path | None, on_progress: ProgressCallb
         try:
             target = find_target(submission.dataset, submission.split, root)
         except (ValueError, OSError) as error:
-            found.append(Problem("submission.toml", "split", f"cannot be checked: {error}", "", ""))
+            found.append(Problem(SUBMISSION_FILE, "split", f"cannot be checked: {error}", "", ""))
         else:
             found += find_coverage_problems(submission, layout.predictions, target)
         found += _find_content_problems(folder, layout.predictions, submission.to_spec(), target, on_progress)
