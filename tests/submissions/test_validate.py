@@ -1,6 +1,8 @@
 """Validation of submissions: complete ones, and all problems of wrong ones at once."""
 
 import json
+import shutil
+import zipfile
 
 import pytest
 from submission_files import zip_folder
@@ -33,3 +35,35 @@ def test_the_command_prints_problems_and_returns_3(submission, capsys):
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
     assert problem.startswith("submission.toml: ") and "name is 3" in problem
     assert main(["validate", str(submission / "none")]) == 2
+
+
+def test_every_problem_is_found_at_once(submission, tmp_path):
+    text = (submission / "submission.toml").read_text().replace('name = "mine"', 'name = "frozen"')
+    (submission / "submission.toml").write_text(text.replace("0123456789ab", "000000000000"))
+    (submission / "seed-0" / "clip_0" / "tracks.npz").write_bytes(b"PK")
+    (submission / "seed-0" / "clip_0" / "prediction.json").unlink()
+    shutil.rmtree(submission / "seed-0" / "clip_2")
+    shutil.rmtree(submission / "seed-1" / "clip_3")
+    shutil.copytree(submission / "seed-0" / "clip_3", submission / "seed-1" / "clip_3")
+    (submission / "seed-1" / "clip_4" / "a\x1b[31m\n.txt").write_text("a")
+    found = lines(submission)
+    expected = (
+        "seed-1/clip_4/a", "'frozen' is the name of one of the benchmark's own rows", "submission.toml: split_id is",
+        "seed-0 lacks 1 of 6 clips (clip_2)", "seed-0/clip_0/tracks.npz is not a complete npz file",
+        "seed-1 repeats tracks of seed-0 in 1 clip", "seed-1 repeats video of seed-0 in 1 clip",
+    )  # fmt: skip
+    assert [part for part in expected if not any(part in line for line in found)] == []
+    assert all(line.isprintable() and str(submission) not in line for line in found)
+
+
+def test_an_archive_is_checked_before_it_is_unpacked(submission, tmp_path, capsys):
+    path = zip_folder(submission, tmp_path / "mine.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../../x.txt", "a")
+    assert lines(path) == [
+        "mine.zip: member '../../x.txt' is a path outside the archive's folder: zip the folder's own files again"
+    ]
+    flags = ["--dataset=toy", "--metrics=rpe", "--executor=inline", f"--out={tmp_path / 'run'}"]
+    assert main(["run", f"--method=mine={path}", *flags]) == 2
+    assert "is a path outside the archive's folder" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists() and not list((tmp_path / "cache").rglob("*.*"))
