@@ -62,7 +62,7 @@ def test_html_is_a_text_or_no_name(read):
     ("lines", "message"),
     [
         ({"licence": None}, "the key 'licence' is missing"),
-        ({"title": '""'}, "title is ''"),
+        ({"title": '""'}, "title is empty"),
         ({"surprise": "1"}, "unknown key 'surprise'"),
         ({"seeds": "[-1]"}, r"seeds\[0\] is -1"),
         ({"seeds": "[]"}, "seeds is"),
