@@ -98,6 +98,7 @@ def test_a_zip_of_its_predictions_gives_the_same_rows(call, installed, own_run):
 
 def test_a_reviewer_confirms_the_pack(call, own_run):
     call("-m", "hoibench", "pack", str(own_run), "--out", "two_hands-pack")
+    assert "pack, 0 problems" in call("-m", "hoibench", "validate", "two_hands-pack")
     (call.base / "review" / "predictions").mkdir(parents=True)
     shutil.copytree(own_run / "predictions" / "two_hands", call.base / "review" / "predictions" / "two_hands")
     printed = call("-m", "hoibench", "verify", "review", "--pack", "two_hands-pack", "--seed", "0", "--workers", "1")
@@ -111,8 +112,8 @@ def test_the_script_of_the_docs_writes_a_submission(call, tmp_path):
     folder = tmp_path / "my_predictions"
     folder.mkdir()
     (folder / "submission.toml").write_text(declaration)
-    (tmp_path / "write.py").write_text(script)
-    call("write.py", cwd=tmp_path)
+    (tmp_path / "predict.py").write_text(script)
+    call("predict.py", cwd=tmp_path)
     assert "18 predictions, 0 problems" in call("-m", "hoibench", "validate", str(folder))
     call("-m", "zipfile", "-c", "my_predictions.zip", "my_predictions", cwd=tmp_path)
     assert "18 predictions, 0 problems" in call("-m", "hoibench", "validate", "my_predictions.zip", cwd=tmp_path)
