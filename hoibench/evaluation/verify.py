@@ -27,7 +27,7 @@ from hoibench.evaluation.run_progress import RunListener, RunProgress
 from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.predictions import PREDICTION_FILE, is_complete, read_prediction_record, stored_digest
-from hoibench.problems import Problem
+from hoibench.problems import Problem, raise_if_any
 from hoibench.reference_rows import FROZEN_SELF
 from hoibench.results.pack import RUN_FILE, PackRecord
 from hoibench.results.results_file import read_rows
@@ -35,6 +35,7 @@ from hoibench.results.run_record import RunRecord
 from hoibench.results.score_file import read_scores
 from hoibench.store.verified_folder import read_metadata
 from hoibench.submissions.limited import LimitedProcess
+from hoibench.submissions.pack_check import find_pack_problems, read_bounded_rows
 from hoibench.submissions.prediction_check import check_prediction
 
 UNIT_TIMEOUT = 3600.0
@@ -95,9 +96,21 @@ def verify(out: Path, settings: VerifySettings, device: str, listener: RunListen
     Raises:
         FileNotFoundError: the folder has no run, or the data set needs a root.
         RunRefused: the run has not ended, has no prediction, or the data set on this machine has another truth.
-        ValueError: a file of the run or of the pack is damaged; the message names it.
+        ValueError: a file of the run is damaged or too large, or the pack has problems; the message names them.
     """
     source = settings.pack or out
+    with LimitedProcess() as process:
+        if settings.pack is None:
+            process.call(read_bounded_rows, out / RESULTS_FILE)
+        else:
+            raise_if_any(process.call(find_pack_problems, settings.pack))
+        return _verify(out, source, settings, process, device, listener)
+
+
+def _verify(
+    out: Path, source: Path, settings: VerifySettings, process: LimitedProcess, device: str, listener: RunListener
+) -> Verification:
+    """Verify a run whose results file, or pack, has been read within limits."""
     record = RunRecord.read(source / RUN_FILE)
     if record.shard is not None or record.exit.status not in ("done", "over_budget"):
         raise RunRefused(
@@ -113,9 +126,8 @@ def verify(out: Path, settings: VerifySettings, device: str, listener: RunListen
     comparison = Comparison(settings.tolerance)
     with tempfile.TemporaryDirectory(prefix="hoibench-verify-") as name:
         plan = _make_plan(record, settings, Path(name), device)
-        with LimitedProcess() as process:
-            for unit in units:
-                problems += _copy_prediction(out, plan, unit, process, digests)
+        for unit in units:
+            problems += _copy_prediction(out, plan, unit, process, digests)
         fresh = _score(plan, units, listener)
         for unit in units:
             compare_unit(comparison, unit, stored.of(unit), fresh[unit], source / RESULTS_FILE)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -53,7 +54,7 @@ def find_pack_problems(folder: Path) -> list[Problem]:
         return [Problem.from_text(str(error))]
     problems = [*_find_record_problems(record), *_find_split_problems(record), *_find_digest_problems(metadata, record)]
     try:
-        rows = _read_rows(folder / RESULTS_FILE)
+        rows = read_bounded_rows(folder / RESULTS_FILE)
     except ValueError as error:
         return [*problems, Problem.from_text(str(error))]
     return [*problems, *find_row_problems(rows, record, all_cards())]
@@ -151,8 +152,12 @@ def _find_digest_problems(metadata: PackRecord, record: RunRecord) -> Iterator[P
         yield Problem(PackRecord.FILE, "predictions", f"has {unknown[0]!r:.200}, no unit of the run", "", _FIX)
 
 
-def _read_rows(path: Path) -> Any:
-    """Return the rows as a table, after checking the sizes that the file states."""
+def read_bounded_rows(path: Path) -> pd.DataFrame:
+    """Return the rows of a results file as ``read_rows`` does, after checking the sizes that the file states.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_rows``, or the file has more rows or bytes than a pack may have.
+    """
     try:
         metadata = pq.read_metadata(path)
         sizes = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups))

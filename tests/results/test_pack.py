@@ -1,17 +1,23 @@
 """Packs of runs: equal bytes, no paths of the machine, and readable as a run."""
 
 import json
+import shutil
+from pathlib import Path
 
 import fake_runs
 import pytest
 from toy_runs import run_toy
 
+import reference_model
 from hoibench.cli.main import main
 from hoibench.predictions import stored_digest
 from hoibench.results.pack import PackRecord, without_folders, write_pack
 from hoibench.results.results_file import read_rows
 from hoibench.results.run_folder import read_run
 from hoibench.store.verified_folder import read_metadata
+from leaderboard.build import SiteOptions, build
+
+RECORDED = Path(reference_model.__file__).parent / "checkpoints" / "micro" / "results" / "test_seen"
 
 
 def contents(folder):
@@ -99,3 +105,15 @@ def test_an_unfinished_run_is_not_packed(tmp_path):
 )
 def test_folders_of_absolute_paths_are_cut(text, expected):
     assert without_folders([{"key": text}]) == [{"key": expected}]
+
+
+def test_a_pack_is_shown_like_a_run(tmp_path, capsys):
+    shutil.copytree(RECORDED, tmp_path / "r")
+    write_pack(tmp_path / "r", tmp_path / "pack")
+    for command in ("show", "compare"):
+        assert main([command, str(tmp_path / "r")]) == 0
+        expected = capsys.readouterr().out
+        assert main([command, str(tmp_path / "pack")]) == 0
+        assert capsys.readouterr().out.replace(str(tmp_path / "pack"), str(tmp_path / "r")) == expected
+    page = build([tmp_path / "pack"], tmp_path / "site", options=SiteOptions(media_clips=0))
+    assert "syncmv4d+micro" in page.read_text() + (page.parent / "runs.html").read_text()
