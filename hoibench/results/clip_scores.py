@@ -3,9 +3,10 @@
 M board rows (methods), C clips. *Cost* is the ranked quantity, lower is better: the value if lower values are better, its negative if higher values
 are better, |log clip(r, 1/20, 20)| of ``details["ratio"]`` r for a ratio metric, and |value - ``details["truth"]``| for a metric whose target is the
 truth's value. A seed *fails* if its prediction failed or could not be scored, or if the metric is undefined for it but defined for the truth
-(reference row ``ground_truth``; on a board without it, for any row). A failed seed scores the *cap* of its clip: the number on the metric's card, or
-the largest one that any result row has for that clip. If the metric has a cap but no direction, as companions may have, a seed for which it alone is
-undefined does not fail but has the cap as its value, so that a method cannot choose the clips on which a rule is checked.
+(reference row ``ground_truth``; on a board without it, for any row), or if it does not apply to this prediction, but to others of the method and to
+the truth. A failed seed scores the *cap* of its clip: the number on the metric's card, or the largest one that any result row has for that clip. If
+the metric has a cap but no direction, as companions may have, a seed for which it alone is undefined does not fail but has the cap as its value, so
+that a method cannot choose the clips on which a rule is checked.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
     ok = (status == "ok") & np.isfinite(raw_value)
     is_defined = np.zeros(shape[1], dtype=bool)
     is_defined[clip[ok if truth_row is None else ok & (row == truth_row)]] = True
-    failed, cap = (status == "undefined") & is_defined[clip], _clip_caps(results, shape[1], card)
+    applies = np.zeros(shape[0], dtype=bool)
+    applies[row[ok]] = True
+    left_out = (status == "undefined") | ((status == "not_applicable") & applies[row])
+    failed, cap = left_out & is_defined[clip], _clip_caps(results, shape[1], card)
     if card.direction == "none":
         raw_value = np.where(failed, cap[clip], raw_value)
         ok |= failed & np.isfinite(raw_value)

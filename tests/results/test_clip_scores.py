@@ -85,6 +85,15 @@ def test_a_value_that_is_undefined_for_the_row_alone_is_a_failure():
     assert without_truth.failed_seeds[OURS].tolist() == [0, 1] and without_truth.cost[OURS, 1] == 9.0
 
 
+def test_a_metric_that_applies_to_other_predictions_of_the_method_fails_where_one_lacks_its_input():
+    """Else a method would choose the clips on which it is compared, e.g. those where it predicts hidden points."""
+    rows = [(TRUTH, 0, 1.0), (TRUTH, 1, 1.0), (OURS, 0, 2.0), (OURS, 1, "not_applicable")]
+    assert scores("lower", *rows).failed_seeds[OURS].tolist() == [0, 1]
+    assert scores("lower", *rows[:1], *rows[2:]).failed_seeds[OURS].tolist() == [0, 0]  # nor to the truth
+    never = scores("lower", *rows[:2], (OURS, 0, "not_applicable"), (OURS, 1, "not_applicable"))
+    assert not never.failed_seeds[OURS].any() and not never.has_value[OURS].any()
+
+
 def test_a_companion_that_is_undefined_for_the_row_alone_has_the_cap_as_its_value():
     rows = [(TRUTH, 0, 1.0), (TRUTH, 1, "undefined"), (OURS, 0, "undefined"), (OURS, 1, "undefined")]
     found = scores("none", *rows, cap=0.0)
