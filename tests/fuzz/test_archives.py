@@ -1,5 +1,6 @@
 """Archives with any names, kinds and flags of members are unpacked inside their folder or refused, and so are damaged ones."""
 
+import os
 import stat
 import warnings
 import zipfile
@@ -23,7 +24,10 @@ kinds = st.sampled_from([0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFI
 members = st.lists(st.tuples(names, kinds, st.binary(max_size=40) | st.just(bytes(1200)), st.booleans()), max_size=7)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = int(os.environ.get("HOIBENCH_FUZZ_EXAMPLES", "150"))
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 @given(members)
 @example([("link", stat.S_IFLNK, b"/etc", False), ("link/x", 0, b"x", False)])
 @example([("a", 0, b"1", False), ("A", 0, b"2", False)])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from untrusted_readers import ALLOWED, READERS, make_folder
 
-QUICK = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+EXAMPLES = int(os.environ.get("HOIBENCH_FUZZ_EXAMPLES", "40"))
+"""Examples of each test for each reader; docs/security.md has the result of more."""
+
+QUICK = settings(
+    max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 hostile_text = st.one_of(
     st.text(max_size=20),
