@@ -102,7 +102,7 @@ def build_report(board: Board, base: str) -> AblationReport:
         summary=_summary(board, indices),
         tables=[table for table in tables if table.measured],
         neighbours=neighbours,
-        notes=_notes(columns, entries),
+        notes=_notes(columns, entries, indices),
     )
 
 
@@ -278,9 +278,12 @@ def _summary(board: Board, indices: Mapping[str, Sequence[int]]) -> str:
     )
 
 
-def _notes(columns: Mapping[TableColumn, int], entries: Entries) -> list[str]:
+def _notes(columns: Mapping[TableColumn, int], entries: Entries, indices: Mapping[str, Sequence[int]]) -> list[str]:
     notes = []
+    trainings = max(map(len, indices.values()))
     for name, row in entries.items():
+        if len(indices[name]) < trainings:
+            notes.append(f"{ROWS[name].title}: {len(indices[name])} of {trainings} trainings.")
         for column in columns:
             entry = row[column]
             if entry.grey:
