@@ -10,8 +10,9 @@ pytestmark = pytest.mark.usefixtures("toy")
 def test_a_zip_gives_the_rows_of_its_folder(submission, tmp_path):
     archive = zip_folder(submission, tmp_path / "mine.zip", top="mine/")
     runs = {}
-    for name, path in (("folder", submission), ("zip", archive)):
-        outcome, _ = run_toy(tmp_path / name, limit=1, method=(f"mine={path}",), seed=(0, 1))
+    for name, path, executor in (("folder", submission, "inline"), ("zip", archive, "local")):
+        settings = {"method": (f"mine={path}",), "seed": (0, 1), "executor": executor, "workers": 2}
+        outcome, _ = run_toy(tmp_path / name, limit=2, **settings)
         assert outcome.exit_code == 0
         runs[name] = headline_rows(tmp_path / name)
     assert runs["zip"].equals(runs["folder"])
