@@ -162,7 +162,9 @@ def _defaults(entrant: Entrant, given: Mapping[str, SettingValue]) -> dict[str, 
                 defaults[name] = _parse_value(f"{entrant.key}: the default of {name}", setting, text)
             except FileNotFoundError as error:
                 package = "hoibench" if is_built_in(entrant.spec.entry) else "the method's package"
-                raise FileNotFoundError(f"{error}: reinstall {package}") from None
+                raise FileNotFoundError(
+                    f"{error}: give {entrant.key}.{name}, or if it should be part of {package}, reinstall that"
+                ) from None
     return defaults
 
 

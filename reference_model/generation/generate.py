@@ -65,7 +65,7 @@ class Generated(NamedTuple):
 def generate(loaded: LoadedModel, request: Request, loop: Loop = "on") -> Generated:
     """Generate videos and tracks for a request with a loaded model; on one machine's CPU, equal seeds give equal bytes.
 
-    A model of one view generates the views of the request one by one, each with noise of its own, from the request's seed and the view's place in it.
+    A model of one view generates the views of the request one by one, each with noise of its own, from the request's seed and the view's id.
     Noise does not depend on ``loop``.
 
     Raises:
@@ -74,8 +74,9 @@ def generate(loaded: LoadedModel, request: Request, loop: Loop = "on") -> Genera
     """
     check_request(request, loaded.config)
     if loaded.config.mjd.views == 1:
-        views = enumerate(split_views(request))
-        return _join_views([_generate(loaded, each, loop, seeded_generator(each.seed, "view", n)) for n, each in views])
+        generators = [seeded_generator(request.seed, "view", view.id) for view in request.views]
+        views = zip(split_views(request), generators, strict=True)
+        return _join_views([_generate(loaded, each, loop, generator) for each, generator in views])
     return _generate(loaded, request, loop, torch.Generator().manual_seed(request.seed))
 
 

@@ -173,7 +173,7 @@ def test_a_preset_has_defaults_of_settings(weights):
     (entrant,) = select_entrants(["model"], built_in=[spec])
     assert entrant.settings == {"checkpoint": weights[0], "steps": 3}
     weights[0].rmdir()
-    message = r"model\+tiny: the default of checkpoint: .*one does not exist: reinstall the method's package"
+    message = r"model\+tiny: the default of checkpoint: .*one does not exist: give model\+tiny\.checkpoint, or if it should be part"
     with pytest.raises(FileNotFoundError, match=message):
         select_entrants(["model"], built_in=[spec])
     (entrant,) = select_entrants(["model"], built_in=[spec], checkpoint=weights[1])

@@ -203,8 +203,8 @@ def test_one_view_at_a_time_sees_no_other_view_and_has_noise_of_its_own():
     image = 255 - request.views[0].image
     changed = generate(loaded, with_view(request, 0, image=image)).prediction
     assert (plain.video[1:] == changed.video[1:]).all() and (plain.video[0] != changed.video[0]).any()
-    view = request.views[0]
-    equal = dataclasses.replace(request, views=(view,) * 3, anchors=request.anchors[[0, 0, 0]])
+    views = tuple(dataclasses.replace(request.views[0], id=view.id) for view in request.views)
+    equal = dataclasses.replace(request, views=views, anchors=request.anchors[[0, 0, 0]])
     videos = generate(loaded, equal).prediction.video
     assert (videos[0] == plain.video[0]).all()
     assert (videos[0] != videos[1]).any() and (videos[1] != videos[2]).any()
