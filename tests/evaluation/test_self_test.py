@@ -56,10 +56,19 @@ def test_outcomes_are_the_recorded_ones(regions):
     for card, own, recorded in regions:
         for name, found in own.corruptions.items():
             count = len(found.values)
-            expected = judge(card, first_clips(recorded.corruptions[name], count), first_clips(recorded.truth, count))
-            assert found.outcome == expected, (card.id, name, found, recorded)
+            of_record = first_clips(recorded.corruptions[name], count)
+            expected = judge(card, of_record, first_clips(recorded.truth, count))
+            # Processors differ: SIFT's matches by 3.4 %, so a value beside the limit of "blind" may be on its other side.
+            neighbours = "blind" in (found.outcome, expected) and are_near(found.costs, of_record.costs)
+            assert found.outcome == expected or neighbours, (card.id, name, found, recorded)
             if count == len(CLIPS):
                 assert found.greyed_by == recorded.corruptions[name].greyed_by, (card.id, name)
+
+
+def are_near(costs, recorded):
+    return all(
+        a == b if None in (a, b) else a == pytest.approx(b, rel=0.05) for a, b in zip(costs, recorded, strict=True)
+    )
 
 
 def first_clips(values, count):
