@@ -9,7 +9,7 @@ import trimesh
 from taco_prepare import prepare_views
 from taco_tree import SHORT, TRIO
 
-from hoibench.clip import PARTS
+from hoibench.clip import PARTS, Prediction
 from hoibench.datasets.decimation import hausdorff_distance
 from hoibench.datasets.taco.prepare.format import read_sequence_record, tracks_folder
 from hoibench.datasets.taco.prepare.objects import (
@@ -22,6 +22,11 @@ from hoibench.datasets.taco.prepare.objects import (
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
+from hoibench.evaluation.measure import measure
+from hoibench.evaluation.request import project_anchors
+from hoibench.geometry import to_camera
+from hoibench.metric_card import all_cards
+from hoibench.metrics.case import Case
 from hoibench.store import write_bytes
 from hoibench.store.verified_folder import CorruptFolder, read_metadata
 
@@ -195,3 +200,20 @@ def test_an_object_without_any_pose_in_the_clip_is_left_out(taco_copy, bare):
     taco_faults.nan_pose_rows(taco_copy, KEY, "tool", (0, *range(2, SHORT.frames)))  # row 1 is no frame of the clip
     prepare_objects(taco_copy, bare)
     assert [rigid.part for rigid in read(bare).objects] == [TARGET]
+
+
+def test_metrics_of_the_interaction_apply_only_with_meshes(whole, bare):
+    """The truth of a prepared clip is perfect; a folder of an older version says what to do."""
+    for metric in ("contact_accuracy@1", "contact_depth_error@1", "object_rotation@1"):
+        card = all_cards()[metric]
+        found = list(measure(Case(true_prediction(read(whole)), read(whole)), card))[-1]
+        assert (found.status, found.value) == ("ok", pytest.approx(float(metric.startswith("contact_acc")), abs=1e-4))
+        (missing,) = measure(Case(true_prediction(read(bare)), read(bare)), card)
+        assert missing.status == "not_applicable"
+        assert "run `hoibench data prepare` again" in missing.reason
+
+
+def true_prediction(clip):
+    world = clip.tracks.world.astype(float)
+    tracks = np.stack([to_camera(world, camera.R, camera.t) for camera in clip.cameras]).astype(np.float32)
+    return Prediction(tracks=tracks, anchors=project_anchors(clip))
