@@ -284,10 +284,9 @@ def _notes(columns: Mapping[TableColumn, int], entries: Entries, indices: Mappin
     for name, row in entries.items():
         if len(indices[name]) < trainings:
             notes.append(f"{ROWS[name].title}: {len(indices[name])} of {trainings} trainings.")
-        for column in columns:
-            entry = row[column]
-            if entry.grey:
-                notes.append(f"{ROWS[name].title}, {column.title}: greyed, since {entry.grey}.")
+        for reason in dict.fromkeys(row[column].grey for column in columns if row[column].grey):
+            titles = " and ".join(column.title for column in columns if row[column].grey == reason)
+            notes.append(f"{ROWS[name].title}, {titles}: greyed, since {reason}.")
         coverage = next((entry.coverage for entry in row.values() if entry.coverage is not None), None)
         if coverage is not None and coverage < 1:
             notes.append(f"{ROWS[name].title}: {100 * coverage:.1f} % of the true points have a prediction.")
