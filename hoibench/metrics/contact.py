@@ -7,7 +7,8 @@ Points:     P predicted, X true, camera space, metres; P in the order of X (``pa
             All points of hands and objects, hidden ones included; for P, the mesh is where the rigid fit to the object's points places it.
 Counted:    all views; frames 1 to N-1 and pairs of a hand and an object that are recorded, of objects whose true points determine a fit;
             contact_depth_error: the true contacts with watertight meshes.
-Missing:    without a point of the hand, or under a quarter of the object's points: wrong, and 5 cm.  A fit with a residual over 1 cm: wrong.
+Missing:    without a point of the hand, or under a quarter of the object's points: wrong, and 5 cm.  A fit with a residual over 1 cm, a missing
+            point of the object being D away, the scene's size: wrong.
 Card:       cards/interaction.toml
 """
 

@@ -85,7 +85,7 @@ class HandDistances:
         pred: (V, N, C) metres, computed where ``mask`` is true.  It is NaN without a fit of the object or a point of the hand, and infinite where it
             is so large that its size does not matter.
         mask: (N, C) bool, true in frames 1 to N-1 where the recording has hand and object, and the object's true points determine a fit.
-        residual: (V, N, C) metres, RMS residual of the object's fit to its predicted points.
+        residual: (V, N, C) metres, RMS residual of the object's fit to its predicted points; a missing one is D away, the scene's size.
         coverage: share of the recorded points of hands with a prediction, 0 to 1.
     """
 
@@ -159,7 +159,7 @@ class PlacedObject:
     Attributes:
         rigid: the object.
         R, t: (V, N, 3, 3) and (V, N, 3) metres, from the object's frame to camera space.
-        residual: (V, N) RMS distance between the placed and the predicted points, metres.
+        residual: (V, N) RMS distance between the placed and the predicted points, metres; D for a missing one (``TrueTracks.scene_size``).
         answered: (V, N) bool, false where too few points are predicted to place it.
         counted: (N,) bool, true where the object is recorded, in all frames or none if its true points do not determine a fit.
     """
@@ -180,7 +180,8 @@ def place_object(pred: PointSet, truth: TrueTracks, rigid: RigidObject) -> Place
     found = pred.valid[..., own] & recorded
     fits = fit_rigid(shape, points, found)
     square = np.square(fits.apply(shape) - points).sum(axis=-1)
-    residual = np.sqrt(np.where(found, square, 0.0).sum(axis=-1) / np.maximum(found.sum(axis=-1), 1))
+    square = np.where(found, np.minimum(square, truth.scene_size**2), truth.scene_size**2)
+    residual = np.sqrt(np.where(recorded, square, 0.0).sum(axis=-1) / np.maximum(recorded.sum(axis=-1), 1))
     second_extent = np.linalg.svd(shape - shape.mean(axis=0), compute_uv=False)[1] / np.sqrt(len(own))
     can_be_fitted = len(own) >= LEAST_POINTS and bool(second_extent >= LEAST_SPREAD)
     counted: Array = np.logical_and(recorded.all(axis=-1), can_be_fitted)

@@ -35,7 +35,6 @@ def test_what_contact_accuracy_sees_here_as_docs_synthetic_says(clips):
         frozen, _ = headlines(clip, np.repeat(world[:1], clip.frames, axis=0))
         assert frozen.value > 0.95
         of_right = (clip.tracks.part == scene.RIGHT)[:, None]
-        lifted, depth = headlines(clip, world + of_right * np.array([0.0, 0.0, 0.1]))
+        lifted, depth = headlines(clip, world + of_right * np.array([0.0, 0.0, 0.2]))
         assert 0.7 < lifted.value < 0.8  # one of two contacts is lost
-
-        assert 0.02 < depth.value < 0.027  # nearly 5 cm for one of the two
+        assert 0.024 < depth.value < 0.026  # nearly 5 cm for one of the two
