@@ -31,8 +31,16 @@ METRICS = (
     "ssim",
     "dynamic_degree_px/dis",
     "net_motion/dis",
+    "hand_error",
+    "object_error",
+    "object_following",
+    "rigidity",
+    "object_rotation",
+    "object_translation",
+    "contact_accuracy",
+    "contact_depth_error",
 )
-"""Metrics that are recorded, without versions: those of the tables' comparisons, and how far videos move."""
+"""Metrics that are recorded, without versions: those of the tables' comparisons, how far videos move, and those of hands and objects."""
 FOLLOWING = "motion_following"
 
 
