@@ -56,16 +56,21 @@ def motion_following(pred: Array, truth: Array, mask: Array, valid: Array | None
     return share
 
 
-def follow(pred: PointSet, truth: PointSet, mask: Array, least: float = LEAST_MOTION) -> float | None:
-    """Return the share, or None if the RMS displacement of the true points of the mask is under ``least`` metres."""
-    mask = mask & mask[:, :1]
-    d_truth = truth.xyz - truth.xyz[:, :1]
-    moved = pred.valid & pred.valid[:, :1] & mask
-    d_pred = np.where(moved[..., None], pred.xyz - pred.xyz[:, :1], 0.0)
-    total = float(np.square(d_truth[mask]).sum())
-    if not mask.any() or total < least**2 * int(mask.sum()):
+def follow(pred: PointSet, truth: PointSet, mask: Array) -> float | None:
+    """Return the share, or None if the RMS displacement of the true points of the mask is under 1 mm."""
+    d_pred, d_truth = displacements(pred, truth, mask)
+    total = float(np.square(d_truth).sum())
+    if not len(d_truth) or total < LEAST_MOTION**2 * len(d_truth):
         return None
-    return float((d_pred[mask] * d_truth[mask]).sum()) / total
+    return float((d_pred * d_truth).sum()) / total
+
+
+def displacements(pred: PointSet, truth: PointSet, mask: Array) -> tuple[Array, Array]:
+    """Return dP and dX, (P, 3) metres, of the P points, views and frames of the mask that it does not leave out in frame 0; dP = 0 if missing."""
+    mask = mask & mask[:, :1]
+    found = pred.valid & pred.valid[:, :1]
+    d_pred = np.where(found[..., None], pred.xyz - pred.xyz[:, :1], 0.0)
+    return d_pred[mask], (truth.xyz - truth.xyz[:, :1])[mask]
 
 
 def motion_in_world(motion: AlignedMotion) -> tuple[PointSet, PointSet]:

@@ -111,3 +111,25 @@ def part_error(P, world, cameras, part, m, valid, parts):
             frames.append(values)
         sets.append(frames)
     return mean_of_means(sets)
+
+
+def object_following(P, X, m, valid):
+    """Of one object; None where it moves less than 1 cm."""
+    V, N, K = m.shape
+    shares, squares = [], []
+    for v in range(V):
+        for n in range(N):
+            for k in range(K):
+                if m[v, 0, k] and m[v, n, k]:
+                    dX = difference(X[v, n, k], X[v, 0, k])
+                    dP = difference(P[v, n, k], P[v, 0, k]) if valid[v, 0, k] and valid[v, n, k] else [0.0] * 3
+                    squares.append(norm(dX) ** 2)
+                    if squares[-1] > 0:
+                        shares.append((sum(a * b for a, b in zip(dP, dX, strict=True)) / squares[-1], squares[-1]))
+    if not squares or mean(squares) < 1e-4:
+        return None
+    below, half = 0.0, sum(weight for _, weight in shares) / 2
+    for share, weight in sorted(shares):
+        below += weight
+        if below >= half:
+            return max(0.0, 1.0 - abs(1.0 - share))
