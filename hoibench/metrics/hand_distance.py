@@ -15,7 +15,7 @@ import numpy as np
 from hoibench.clip import PARTS, Array, check_mask, check_shape
 from hoibench.metrics.aligned_motion import align_motion
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import NotApplicable, Undefined
+from hoibench.metrics.measurement import MISSING_INPUT, NotApplicable, Undefined
 from hoibench.metrics.mesh_distance import distance_to_mesh, signed_distance_to_mesh
 from hoibench.metrics.point_sets import PointSet
 from hoibench.metrics.rigid_fit import fit_rigid
@@ -112,7 +112,9 @@ def _measure_hand_distances(case: Case) -> HandDistances:
     motion = align_motion(case)
     truth, pred = motion.truth, motion.pred
     hands = [own for hand in HANDS if (own := np.flatnonzero(truth.part == hand)).size]
-    objects = [rigid for rigid in case.clip.objects or () if (truth.part == rigid.part).any()]
+    if case.clip.objects is None:
+        raise NotApplicable(MISSING_INPUT["truth.objects"])
+    objects = [rigid for rigid in case.clip.objects if (truth.part == rigid.part).any()]
     if motion.pairing != "query":
         raise NotApplicable(f"the pairing is {motion.pairing}; only query pairs the hidden points of hands")
     if not hands or not objects:

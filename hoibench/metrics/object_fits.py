@@ -1,6 +1,7 @@
 """Object fits: per view, object and frame, the rigid motion from the object's true shape at frame 0 to its predicted points.
 
-Formula:    R, t minimise sum_k m |R x_k + t - sP_k[n]|^2, det R = +1;  x_k = X_k[0], the true points at frame 0 in the world (``rigid_fit``)
+Formula:    R, t minimise sum_k m min(D, |R x_k + t - sP_k[n]|)^2, det R = +1;  x_k = X_k[0], the true points at frame 0 in the world (``rigid_fit``).
+            Without points that are far off this is the least-squares fit; else it is the better one of that and of a fit without them.
 Points:     P predicted, camera space, metres; P in the order of X (``pairing``); s the alignment's scale (``alignment``).
 Counted:    m: points of the tool or the target, visible in the view in frame 0 and in frame n >= 1 (``TrueTracks.mask``).  Whether a set of
             points (a view, an object and a frame) is fitted is decided from the truth alone, see ``MIN_POINTS``; the others are left out and counted.
@@ -31,6 +32,9 @@ MIN_SPREAD = 0.01
 MIN_TOTAL_SPREAD = MIN_SPREAD * np.sqrt(20.0)
 """Metres: smallest square root of the number of its points times that extent; at the bound, errors of 1 cm turn the fit by about 13 degrees."""
 
+ROUNDS = 3
+"""Fits to the points that are near the fit before."""
+
 TOO_FEW_POINTS = "no object has enough true points, in any frame after the first, that are visible there and in frame 0"
 
 
@@ -43,8 +47,8 @@ class ObjectFits:
         counted: (V, O, N) bool, true where the true points determine a fit; everything else only has a meaning there.
         coverage: (V, O, N) share of the counted true points that have a prediction, 0 to 1.
         motion: the fits, (V, O, N): from the world at frame 0 to camera space at frame n.
-        residual: (V, O, N) RMS distance between the moved shape and the predicted points, metres; infinite where no fit is determined.
-        capped_residual: the same with the distance of each point, the scene's size D if it has no prediction or if it is larger; metres.
+        residual: (V, O, N) RMS distance between the moved shape and the predicted points, metres; a point without a prediction is as far off as the
+            scene's size D, and none farther.
     """
 
     shape: tuple[Array, ...]
@@ -52,7 +56,6 @@ class ObjectFits:
     coverage: Array
     motion: RigidFits
     residual: Array
-    capped_residual: Array
 
     def with_missing(self, error: Array, cap: float) -> Array:
         """Return an error (V, O, N) of the fits, bounded by ``cap``, which is the error of a missing point, averaged over the counted points."""
@@ -73,7 +76,7 @@ def fit_objects(points: PointSet, world: Array, part: Array, mask: Array, size: 
         world: (N, K, 3) true points, metres, world.
         part: (K,) index of each point's part in ``PARTS``.
         mask: (V, N, K) bool, the true points that count.
-        size: D, the scene's size in metres, the largest distance in ``capped_residual`` and that of a missing point.
+        size: D, the scene's size in metres, the largest distance in ``residual`` and that of a missing point.
 
     Raises:
         ValueError: shapes differ, or ``mask`` is not bool.
@@ -83,28 +86,66 @@ def fit_objects(points: PointSet, world: Array, part: Array, mask: Array, size: 
     check_mask("mask", mask, points.valid.shape)
     fits = [_fit_object(points, world[0], mask, np.flatnonzero(part == index), size) for index in OBJECT_PARTS]
     stacked = [np.stack(arrays, axis=1) for arrays in zip(*fits, strict=True)]
-    counted, coverage, residual, capped, *motion = stacked
+    counted, coverage, residual, *motion = stacked
     shape = tuple(world[0, part == index] for index in OBJECT_PARTS)
-    return ObjectFits(shape, counted, coverage, RigidFits(*motion), residual, capped)
+    return ObjectFits(shape, counted, coverage, RigidFits(*motion), residual)
 
 
 def _fit_object(points: PointSet, first: Array, mask: Array, own: Array, size: float) -> tuple[Array, ...]:
-    """Return counted, coverage, residual and capped residual, (V, N), of the points with indices ``own``, and R, t and determined of their fits."""
+    """Return counted, coverage and residual, (V, N), of the points with indices ``own``, and R, t and determined of their fits."""
     shape, expected = first[own], mask[..., own]
     target, found = points.xyz[..., own, :], expected & points.valid[..., own]
+    fits = fit_capped(shape, target, found, size)
+    number = expected.sum(axis=-1)
+    coverage = np.divide(found.sum(axis=-1), number, out=np.zeros(number.shape), where=number > 0)
+    square = _capped_squares(fits, shape, target, found, size)
+    mean_square = np.where(expected, square, 0.0).sum(axis=-1) / np.maximum(number, 1)
+    return can_be_fitted(shape, expected), coverage, np.sqrt(mean_square), fits.R, fits.t, fits.determined
+
+
+def fit_capped(shape: Array, target: Array, found: Array, cap: float) -> RigidFits:
+    """Fit a shape (K, 3) to the points (V, N, K, 3) that are ``found`` (V, N, K), so that no point counts as farther than ``cap`` metres.
+
+    Else one point that is far off would cost more than leaving it out.
+    """
     fits = fit_rigid(shape, target, found)
-    square = np.square(fits.apply(shape) - target).sum(axis=-1)
-    number, number_found = expected.sum(axis=-1), found.sum(axis=-1)
-    mean_square = _mean(square, found, number_found)
-    capped = _mean(np.where(found, np.minimum(square, size**2), size**2), expected, number)
-    coverage = np.divide(number_found, number, out=np.zeros(number.shape), where=number > 0)
-    residual = np.where(fits.determined, np.sqrt(mean_square), np.inf)
-    return can_be_fitted(shape, expected), coverage, residual, np.sqrt(capped), fits.R, fits.t, fits.determined
+    off = found & (np.square(fits.apply(shape) - target).sum(axis=-1) > (cap / 2.0) ** 2)
+    sets = off.any(axis=-1)
+    if sets.any():
+        _replace_where_better(fits, sets, shape, target, found, cap)
+    return fits
 
 
-def _mean(values: Array, mask: Array, number: Array) -> Array:
-    mean: Array = np.where(mask, values, 0.0).sum(axis=-1) / np.maximum(number, 1)
-    return mean
+def _replace_where_better(
+    fits: RigidFits, sets: Array, shape: Array, target: Array, found: Array, cap: float
+) -> None:
+    """Replace the fits of these sets, to all points that were found, by those to the near ones, where their capped distances are smaller."""
+    target, found = target[sets], found[sets]
+    first = RigidFits(fits.R[sets], fits.t[sets], fits.determined[sets])
+    # A rigid motion keeps the distances of points from their median, about; begin with the half of the points that agree best.
+    own, moved = (_distance_from_median(points, found) for points in (np.broadcast_to(shape, target.shape), target))
+    change = np.where(found, np.abs(moved - own), np.nan)
+    kept = change <= np.nanmedian(change, axis=-1, keepdims=True)
+    for _ in range(ROUNDS):
+        near = fit_rigid(shape, target, kept)
+        kept = found & (np.square(near.apply(shape) - target).sum(axis=-1) < cap**2)
+    cost, other = (_capped_squares(each, shape, target, found, cap).sum(axis=-1) for each in (first, near))
+    better = near.determined & (other < cost)
+    for name in ("R", "t", "determined"):
+        new, old = getattr(near, name), getattr(first, name)
+        getattr(fits, name)[sets] = np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def _capped_squares(fits: RigidFits, shape: Array, target: Array, found: Array, cap: float) -> Array:
+    """Return the squared distances (..., K) of the moved shape from the targets, ``cap`` squared where not found and at most."""
+    return np.where(found, np.minimum(np.square(fits.apply(shape) - target).sum(axis=-1), cap**2), cap**2)
+
+
+def _distance_from_median(points: Array, mask: Array) -> Array:
+    """Return the distances (..., K) of points (..., K, 3) from the median, per axis, of those of the mask, which has one in each set."""
+    median = np.nanmedian(np.where(mask[..., None], points, np.nan), axis=-2, keepdims=True)
+    distance: Array = np.linalg.norm(points - median, axis=-1)
+    return distance
 
 
 def can_be_fitted(shape: Array, mask: Array) -> Array:

@@ -45,10 +45,11 @@ def rigidity(pred: Array, world: Array, part: Array, mask: Array, valid: Array |
     0.055114
     """
     check_shape("world", world, ("N", "K", 3))
-    fits = fit_objects(check_points("pred", pred, valid), world, part, mask, scene_size(world))
-    return object_means(fits.capped_residual, fits.counted).value
+    truth = check_points("world", world[None], None).xyz[0]
+    fits = fit_objects(check_points("pred", pred, valid), truth, part, mask, scene_size(truth))
+    return object_means(fits.residual, fits.counted).value
 
 
 def measure_rigidity(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of rigidity@1 (m; lower is better; 0 or more): one per view, one per object, then the clip's."""
-    yield from measure_objects(case, lambda fits: fits.capped_residual, cap=align_motion(case).truth.scene_size)
+    yield from measure_objects(case, lambda fits: fits.residual, cap=align_motion(case).truth.scene_size)

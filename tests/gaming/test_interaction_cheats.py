@@ -31,6 +31,16 @@ def standing_still(truth: Truth):
     return truth.tracks(np.broadcast_to(truth.X[:, :1], truth.X.shape))
 
 
+@cheat(slightly_noisy, greyed=("rigidity@1", "contact_accuracy@1", "contact_depth_error@1"))
+def standing_still_but_for_one_frame(truth: Truth):
+    """The same; in one frame, objects and hands are a kilometre away, in the direction in which the tool has moved by then."""
+    points, tool = truth.X[:, :1].repeat(truth.X.shape[1], axis=1), truth.clip.tracks.part == OBJECT_PARTS[0]
+    middle = points.shape[1] // 2
+    step = (truth.X[:, middle] - truth.X[:, 0])[:, tool].mean(axis=1, keepdims=True)
+    points[:, middle] += 1e3 * step / np.linalg.norm(step, axis=-1, keepdims=True)
+    return truth.tracks(points)
+
+
 @cheat(slightly_noisy)
 def tool_collapsed(truth: Truth):
     """The noise of the twin, with the tool at a tenth of its size: its points are all near one another."""

@@ -184,6 +184,8 @@ def test_methods_without_hidden_points_and_other_pairings_do_not_apply(clip):
         accuracy(far, perfect)
     with pytest.raises(Undefined, match="the clip has no object"):
         accuracy(replace(clip, load_objects=lambda: ()), perfect)
+    with pytest.raises(NotApplicable, match="no shapes of the true objects"):
+        accuracy(replace(clip, load_objects=None), perfect)
 
 
 def moved_world(clip, R, t):
