@@ -116,9 +116,7 @@ def fit_capped(shape: Array, target: Array, found: Array, cap: float) -> RigidFi
     return fits
 
 
-def _replace_where_better(
-    fits: RigidFits, sets: Array, shape: Array, target: Array, found: Array, cap: float
-) -> None:
+def _replace_where_better(fits: RigidFits, sets: Array, shape: Array, target: Array, found: Array, cap: float) -> None:
     """Replace the fits of these sets, to all points that were found, by those to the near ones, where their capped distances are smaller."""
     target, found = target[sets], found[sets]
     first = RigidFits(fits.R[sets], fits.t[sets], fits.determined[sets])

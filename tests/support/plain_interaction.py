@@ -128,8 +128,8 @@ def object_following(P, X, m, valid):
                         shares.append((sum(a * b for a, b in zip(dP, dX, strict=True)) / squares[-1], squares[-1]))
     if not squares or mean(squares) < 1e-4:
         return None
-    below, half = 0.0, sum(weight for _, weight in shares) / 2
-    for share, weight in sorted(shares):
-        below += weight
-        if below >= half:
-            return max(0.0, 1.0 - abs(1.0 - share))
+    shares.sort()
+    half, count = sum(weight for _, weight in shares) / 2, 1
+    while sum(weight for _, weight in shares[:count]) < half:
+        count += 1
+    return max(0.0, 1.0 - abs(1.0 - shares[count - 1][0]))
