@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hoibench.store.atomic import write_bytes
+from hoibench.store.bounded_file import read_bounded
 
 MAX_BYTES = 64 << 20
 
@@ -26,13 +27,11 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is larger than 64 MiB, not strict JSON, not an object, or has another schema; names the file.
+        ValueError: the file is no regular file, larger than 64 MiB, not strict JSON, not an object, or has another schema; names the file.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
+    data = read_bounded(path, MAX_BYTES)
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant, parse_float=_parse_float)
+        value = json.loads(data, parse_constant=_refuse_constant, parse_float=_parse_float)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not strict JSON: {error}: restore the file, or write it again") from error
     if not isinstance(value, dict):

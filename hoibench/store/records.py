@@ -14,9 +14,14 @@ from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from hoibench.store.bounded_file import read_bounded
 from hoibench.store.json_file import read_json, write_json
 
 M = TypeVar("M")
+
+MAX_TOML_BYTES = 64 << 10
+_MOST_DOTS = 200
+"""Most dots in a line of TOML: reading a key of n parts takes n * n steps."""
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 _TOO_SHORT = ("too_short", "string_too_short")
@@ -78,6 +83,8 @@ def parse_record(model: type[M], table: Any, where: str) -> M:
         return TypeAdapter(model).validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         raise ValueError(explain(error, model, where)) from error
+    except (ValueError, RecursionError) as error:  # of a number with thousands of digits, or of a thousand nested lists
+        raise ValueError(f"{where} cannot be used: {error}") from error
 
 
 def read_toml(model: type[M], item: Traversable) -> M:
@@ -85,12 +92,17 @@ def read_toml(model: type[M], item: Traversable) -> M:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is not TOML, or a key is missing, unknown or invalid; names file, key, value and expectation.
+        ValueError: the file has over 64 KiB, or over 200 dots in a line, is not TOML, or a key is missing, unknown or invalid; names file, key,
+            value and expectation.
     """
+    data = read_bounded(item, MAX_TOML_BYTES) if isinstance(item, Path) else item.read_bytes()
+    dots = max(line.count(b".") for line in data.split(b"\n"))
+    if dots > _MOST_DOTS:
+        raise ValueError(f"{item} has {dots} dots in a line, expected at most {_MOST_DOTS}: write more lines")
     try:
-        table = tomllib.loads(item.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{item} is not TOML: {error}") from error
+        table = tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{item} is not TOML: {' '.join(str(error).split())}") from error
     return parse_record(model, table, str(item))
 
 

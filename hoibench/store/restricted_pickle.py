@@ -6,7 +6,6 @@ import io
 import pickle
 import struct
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 PICKLE_ERRORS = (
@@ -68,16 +67,3 @@ def short_message(error: Exception) -> str:
     """Return an exception's message (or its class name if empty) on one line, cut to 300 characters."""
     message = " ".join(str(error).split()) or type(error).__name__
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """Return the contents of a file of at most ``limit`` bytes.
-
-    Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file has more than ``limit`` bytes.
-    """
-    size = path.stat().st_size
-    if size > limit:
-        raise ValueError(f"{path} has {size} bytes, expected at most {limit}")
-    return path.read_bytes()

@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
+from hoibench.store.bounded_file import read_bounded
+from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, short_message
 
 MAX_BYTES = 1 << 30
 MAGIC = 0x1950A86A20F9469CFC6C

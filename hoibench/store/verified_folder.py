@@ -127,7 +127,7 @@ def read_metadata(folder: Path, model: type[F], check: CheckLevel = "metadata") 
             raise ValueError("its SHA-256 differs")
         del table["schema"]
         metadata = parse_record(model, table, str(path))
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, RecursionError) as error:
         raise CorruptFolder(f"{path} cannot be used ({error}): {model.FIX}") from error
     if check != "metadata":
         for name, stored in metadata.files.items():

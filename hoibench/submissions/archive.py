@@ -19,7 +19,8 @@ _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zip", ".zst")
 _RATIO_FROM_BYTES = 64 << 20
 _CHUNK = 1 << 20
-_PART = re.compile(r"[^\x00-\x1f\x7f/\\:*?\"<>|]{1,200}")
+_PART = re.compile(r"[^\x00-\x1f\x7f/\\:*?\"<>|]+")
+_PART_BYTES = 200
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeError, ArithmeticError, LookupError,
 )  # fmt: skip
@@ -96,7 +97,7 @@ def _find_member_problems(path: Path, info: zipfile.ZipInfo, limits: ArchiveLimi
     parts = name.removesuffix("/").split("/")
     if name.startswith("/") or ".." in parts:
         yield problem("is a path outside the archive's folder")
-    elif not all(_PART.fullmatch(part) and part.isprintable() and not part.startswith(".") for part in parts):
+    elif not all(map(_is_plain, parts)):
         yield problem("is not a plain file name")
     elif len(parts) > limits.depth:
         yield problem(f"is in {len(parts) - 1} folders", f"at most {limits.depth - 1}")
@@ -111,6 +112,12 @@ def _find_member_problems(path: Path, info: zipfile.ZipInfo, limits: ArchiveLimi
         yield problem("is an archive in an archive", fix="unpack it first, then zip all files together")
     if info.file_size > limits.member_bytes:
         yield problem(f"has {info.file_size} bytes", f"at most {limits.member_bytes}")
+
+
+def _is_plain(part: str) -> bool:
+    """Return True if a part of a name is a plain file name on every disk."""
+    is_short = len(part.encode("utf-8", "replace")) <= _PART_BYTES
+    return is_short and part.isprintable() and part[:1] != "." and _PART.fullmatch(part) is not None
 
 
 def _find_name_clashes(path: Path, infos: list[zipfile.ZipInfo]) -> Iterator[Problem]:

@@ -8,18 +8,16 @@ SUBMISSION/
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from hoibench.clip import Pairing, Scale
 from hoibench.methods.spec import Family, MethodId, Output, Spec, Text, ViewType
-from hoibench.store.records import Record, parse_record
+from hoibench.store.records import Record, read_toml
 
 SUBMISSION_FILE = "submission.toml"
-MAX_TOML_BYTES = 64 << 10
 
 Seed = Annotated[int, Field(ge=0, le=999_999)]
 NonEmptyText = Annotated[Text, StringConstraints(min_length=1)]
@@ -70,15 +68,9 @@ def read_submission(folder: Path) -> Submission:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is too large or not TOML, or a key is missing, unknown or invalid; names file, key, value and expectation.
+        ValueError: it is a link, or ``read_toml`` refuses it.
     """
     path = folder / SUBMISSION_FILE
     if path.is_symlink():
         raise ValueError(f"{path} is a link: copy the file")
-    if path.stat().st_size > MAX_TOML_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes, expected at most {MAX_TOML_BYTES}")
-    try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not TOML: {' '.join(str(error).split())}") from error
-    return parse_record(Submission, table, str(path))
+    return read_toml(Submission, path)

@@ -60,7 +60,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such video file")
     if not path.is_file():
-        raise VideoError(f"{path} is a folder, expected a video file")
+        raise VideoError(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, expected a video file")
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): write or download it again")
     try:

@@ -26,6 +26,14 @@ def test_a_toml_file_is_read_as_its_model(path):
         (b"name = 'x'", ": the key 'size' is missing"),
         (b"size = [480.0, 704]", r": size\[0\] is 480.0: "),
         (b"size = [nan, 704]", r": size\[0\] is "),
+        (b"size = 0x" + b"f" * 9999, " cannot be used: Exceeds the limit"),
+        (b"size = " + b"[" * 5000, "is not TOML: "),
+        (b"[" + b"a." * 2000 + b"a]", "has 2000 dots in a line, expected at most 200"),
+        (
+            b"[" + b".".join([b"a"] * 150) + b"]\nb" + b"={b" * 150 + b"=1" + b"}" * 150,
+            "it is .*recursion limit exceeded",
+        ),
+        (b"#" * 70_000, "has 70000 bytes, expected at most 65536"),
         (b"siez = 3\nsize = [1, 2]", ": unknown key 'siez': did you mean 'size'?"),
     ],
 )

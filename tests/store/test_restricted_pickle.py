@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
+from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, short_message
 
 
 def load(data, reader=RestrictedUnpickler):
@@ -78,11 +78,3 @@ def test_a_short_message_is_one_line_and_neither_empty_nor_long():
     assert short_message(EOFError()) == "EOFError"
     assert short_message(ValueError("a\n  b")) == "a b"
     assert len(short_message(KeyError("a" * 10**6))) < 400
-
-
-def test_a_file_over_the_limit_is_not_read(tmp_path):
-    path = tmp_path / "a.pkl"
-    path.write_bytes(bytes(11))
-    assert read_bounded(path, 11) == bytes(11)
-    with pytest.raises(ValueError, match=r"a\.pkl has 11 bytes, expected at most 10"):
-        read_bounded(path, 10)

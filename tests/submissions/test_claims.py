@@ -81,6 +81,12 @@ def test_wrong_descriptions_are_refused(read, lines, message):
         read(**lines)
 
 
+def test_a_description_that_is_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "submission.toml")
+    with pytest.raises(ValueError, match=r"submission\.toml is a pipe"):
+        read_submission(tmp_path)
+
+
 def test_a_linked_description_is_refused(complete, tmp_path):
     (tmp_path / "submission.toml").symlink_to(complete / "submission.toml")
     with pytest.raises(ValueError, match="is a link"):

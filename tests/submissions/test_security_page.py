@@ -6,8 +6,8 @@ import pytest
 
 from hoibench.evaluation.verify import UNIT_TIMEOUT
 from hoibench.results.pack import RESULTS_FILE, RUN_FILE, PackRecord
-from hoibench.store import json_file, npz, torch_pickle
-from hoibench.submissions import archive, limited, pack_check, submission
+from hoibench.store import json_file, npz, records, torch_pickle
+from hoibench.submissions import archive, limited, pack_check
 from hoibench.video import decoding, info
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
@@ -35,7 +35,7 @@ ZIP, NPZ, CHILD = archive.ArchiveLimits(), npz.ArrayLimits(), limited.Limits()
         ),
         ("video", [f"{info.MAX_SIDE:,} pixels", f"{decoding.MAX_BYTES >> 30} GiB decoded"]),
         ("JSON", [f"{json_file.MAX_BYTES >> 20} MiB"]),
-        ("`submission.toml`", [f"{submission.MAX_TOML_BYTES >> 10} KiB"]),
+        ("TOML", [f"{records.MAX_TOML_BYTES >> 10} KiB"]),
         (
             "pack",
             [

@@ -88,6 +88,7 @@ ARCHIVES = {
     "reversed text": (lambda p: _write(p, ("a\u202etxt.exe", b"a")), "is not a plain file name"),
     "null byte": (_with_null_byte, "is not a plain file name"),
     "too deep": (lambda p: _write(p, ("a/b/c/d/e.txt", b"a")), "is in 4 folders, expected at most 3"),
+    "long name in bytes": (lambda p: _write(p, ("\u3042" * 90, b"a")), "is not a plain file name"),
     "long name": (lambda p: _write(p, ("a" * 300, b"a")), "is not a plain file name"),
     "link": (lambda p: _write(p, (_named("clip", 0o120777), b"/etc")), "is a link or a special file"),
     "link, then file through it": (

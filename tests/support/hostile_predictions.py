@@ -245,7 +245,7 @@ VIDEOS = {
     ),
     "archive": (replace_by(lambda path: path.write_bytes(_npz(a=b"a"))), "view-0.mp4"),
     "folder": (replace_by(lambda path: path.mkdir()), "is a folder, expected a video file"),
-    "pipe": (replace_by(os.mkfifo), "view-0.mp4"),
+    "pipe": (replace_by(os.mkfifo), "is a pipe or a device, expected a video file"),
     "link to another folder": (replace_by(_link_outside), "is a link to another folder"),
     "missing view": (lambda folder: (folder / "view-1.mp4").unlink(), "has 1 video, expected one for each of 2 views"),
     "further view": (

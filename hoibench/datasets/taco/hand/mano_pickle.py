@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
+from hoibench.store.bounded_file import read_bounded
+from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, short_message
 
 _MAX_BYTES = 1 << 28
 _MAX_NUMBERS = 1 << 20
