@@ -110,4 +110,4 @@ def _as_text(found: Verification, seed: int) -> str:
         f"{len(found.units)} of {count(found.total, 'unit')} scored again (--seed {seed}), {count(compared.rows, 'row')} compared{worst}: "
         + (count(len(found.problems), "problem") if found.problems else "no difference")
     )
-    return printable("\n".join(lines))
+    return printable("\n".join(" ".join(line.split()) for line in lines))

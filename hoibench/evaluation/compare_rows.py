@@ -68,10 +68,19 @@ def compare_unit(
         return
     for metric in dict.fromkeys([*by_metric, *fresh]):
         rows, again = by_metric.get(metric, []), [row.to_json() for row in fresh.get(metric, [])]
-        if found := [row for row in (*rows, *again) if row["status"] in _NOT_COMPARABLE]:
-            comparison.not_compared.setdefault(metric, f"{found[0]['status']}: {found[0]['reason']}")
+        if reason := _why_not_comparable(rows, again):
+            comparison.not_compared.setdefault(metric, reason)
             continue
         _compare_metric(comparison, unit, metric, rows, again, path)
+
+
+def _why_not_comparable(stored: Sequence[Row], fresh: Sequence[Row]) -> str:
+    """Return why a metric's rows cannot be compared, or an empty text; a stored row without a value excuses no other row that has one."""
+    claims = any(row["value"] is not None or row["status"] not in _NOT_COMPARABLE for row in stored)
+    for row in fresh if claims else (*stored, *fresh):
+        if row["status"] in _NOT_COMPARABLE:
+            return " ".join(f"{row['status']}: {row['reason']}".split())
+    return ""
 
 
 def _compare_metric(

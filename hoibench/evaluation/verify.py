@@ -111,7 +111,7 @@ def _verify(
     out: Path, source: Path, settings: VerifySettings, process: LimitedProcess, device: str, listener: RunListener
 ) -> Verification:
     """Verify a run whose results file, or pack, has been read within limits."""
-    record = RunRecord.read(source / RUN_FILE)
+    record = process.call(RunRecord.read, source / RUN_FILE)
     if record.shard is not None or record.exit.status not in ("done", "over_budget"):
         raise RunRefused(
             f"{source / RUN_FILE} is of a run that is {record.exit.status}: finish it, and merge its shards"

@@ -133,6 +133,12 @@ def _find_split_problems(record: RunRecord) -> Iterator[Problem]:
     if manifest.split_id != record.split_id:
         found = f"is {record.split_id!r:.100}, not that of {record.split}"
         yield Problem(RUN_FILE, "split_id", found, repr(manifest.split_id), "run on the released split")
+    missing = len(manifest.entries) - len(record.clips)
+    if missing > 0 and not record.excluded:
+        found = f"lacks {missing} of {count(len(manifest.entries), 'clip')} of {record.split} without a reason in 'excluded'"
+        yield Problem(
+            RUN_FILE, "clips", found, "", "run without --limit: a page shows the clips that all its runs have"
+        )
     known = {(entry.id, entry.camera_ids, entry.start) for entry in manifest.entries}
     unknown = [clip.id for clip in record.clips if (clip.id, clip.camera_ids, clip.start) not in known]
     if unknown:
@@ -158,6 +164,8 @@ def read_bounded_rows(path: Path) -> pd.DataFrame:
     Raises:
         FileNotFoundError, ValueError: as ``read_rows``, or the file has more rows or bytes than a pack may have.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist, or is no regular file")
     try:
         metadata = pq.read_metadata(path)
         sizes = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from toy_runs import RecordingListener, run_toy
+from toy_runs import RecordingListener, explain_left_out_clips, run_toy
 
 from hoibench.cli.main import main
 from hoibench.evaluation.build_run_record import RunRefused
@@ -33,6 +33,7 @@ def finished(tmp_path_factory, package):
             cached.cache_clear()
         out = tmp_path_factory.mktemp("verify") / "r"
         run_toy(out, limit=1, seed=(0, 1))
+        explain_left_out_clips(out)
         return out
 
 

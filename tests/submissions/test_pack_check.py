@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from toy_runs import run_toy
+from toy_runs import explain_left_out_clips, run_toy
 
 import reference_model
 from hoibench.cli.main import main
@@ -33,6 +33,7 @@ def packed(tmp_path_factory, package):
             cached.cache_clear()
         folder = tmp_path_factory.mktemp("packs")
         run_toy(folder / "r", limit=1, seed=(0, 1))
+        explain_left_out_clips(folder / "r")
         write_pack(folder / "r", folder / "pack")
         return folder / "pack"
 
@@ -175,6 +176,12 @@ def test_rows_that_contradict_the_record_or_the_cards_are_problems(pack, change,
     change_rows(pack, change)
     found = texts(pack)
     assert any(expected in text for text in found), found
+
+
+def test_a_pack_of_a_part_of_the_split_says_why(pack):
+    change_record(pack, lambda t: t.update(excluded=[]))
+    (found,) = texts(pack)
+    assert "clips lacks 5 of 6 clips of toy@1/demo" in found
 
 
 def test_digests_of_no_unit_are_a_problem(pack):
