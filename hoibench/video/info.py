@@ -64,8 +64,10 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): write or download it again")
     try:
-        with av.open(str(path), options=_ONLY_FILES | dict(options), metadata_errors="replace") as container:
+        with av.open(str(path), options=_ONLY_FILES | dict(options)) as container:
             yield container
+    except UnicodeDecodeError as error:  # PyAV before 19 decodes metadata strictly
+        raise VideoError(f"{path} has metadata that are not UTF-8: remove them (ffmpeg -map_metadata -1)") from error
     except av.error.FFmpegError as error:
         if isinstance(error, PermissionError):
             raise

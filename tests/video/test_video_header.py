@@ -38,6 +38,22 @@ def test_the_header_of_every_codec_in_copies_of_taco_is_read(tmp_path, codec):
     assert (header.frames, header.height, header.width, header.fps) == (5, 64, 96, 30.0)
 
 
+def test_metadata_in_another_encoding_are_read_or_refused_with_the_name_of_the_file(video, tmp_path):
+    path = tmp_path / "latin.mp4"
+    with av.open(str(video)) as source, av.open(str(path), "w") as target:
+        target.metadata["title"] = "TITLE"
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    path.write_bytes(path.read_bytes().replace(b"TITLE", b"\xe9t\xe9 \xff"))
+    try:
+        assert probe(path).frames == 7
+    except VideoError as error:  # PyAV before 19
+        assert f"{path} has metadata that are not UTF-8" in str(error)
+
+
 @pytest.mark.parametrize("keep", [0.2, 0.6, 0.999])
 def test_a_file_shorter_than_its_boxes_is_refused(video, tmp_path, keep):
     path = tmp_path / "cut.mp4"
