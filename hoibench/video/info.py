@@ -62,7 +62,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
     if not path.is_file():
         raise VideoError(f"{path} is {'a folder' if path.is_dir() else 'a pipe or a device'}, expected a video file")
     if path.stat().st_size == 0:
-        raise VideoError(f"{path} is empty (0 bytes): write or download it again")
+        raise VideoError(f"{path} is empty (0 bytes): encode or download it again")
     try:
         with av.open(str(path), options=_ONLY_FILES | dict(options)) as container:
             yield container
@@ -72,7 +72,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
         if isinstance(error, PermissionError):
             raise
         raise VideoError(
-            f"{path} cannot be read as a video ({error.strerror}): it is truncated, damaged or not a video; write or download it again"
+            f"{path} cannot be read as a video ({error.strerror}): it is truncated, damaged or not a video; encode or download it again"
         ) from error
 
 
@@ -134,7 +134,7 @@ def video_stream(path: Path, container: Any) -> Any:
         VideoError: there is no video stream or no decoder for it, or the frame size is missing or exceeds ``MAX_SIDE``.
     """
     if not container.streams.video:
-        raise VideoError(f"{path} has no video stream: write or download it again")
+        raise VideoError(f"{path} has no video stream: encode or download it again")
     stream = container.streams.video[0]
     if stream.codec_context is None:
         raise VideoError(f"{path}: no decoder is installed for its codec; encode it as H.264")
@@ -147,7 +147,7 @@ def video_stream(path: Path, container: Any) -> Any:
 def truncation_error(path: Path, found: int, expected: int) -> VideoError:
     """Return the VideoError for a file with only ``found`` complete frames of the ``expected`` ones; the caller raises it."""
     return VideoError(
-        f"{path} is truncated or damaged: {found} complete frames, expected {expected} from its header; write or download it again"
+        f"{path} is truncated or damaged: {found} complete frames, expected {expected} from its header; encode or download it again"
     )
 
 
