@@ -36,7 +36,7 @@ class Verify:
     """A pack of the run, whose results and hashes to compare in place of the run's own."""
 
     share: float = 0.05
-    """The share of the units (a method on a clip with a seed) to score again."""
+    """The share to score again of each method's units (clips times seeds; at least 3), and of those of the reference rows (at least 1)."""
 
     seed: int | None = None
     """The seed of the sample. Default: a new one, which is printed."""
@@ -89,6 +89,7 @@ def _as_json(found: Verification, seed: int) -> str:
         {
             "seed": seed,
             "units": [unit.key for unit in found.units],
+            "samples": {sample.name: {"units": len(sample.units), "of": sample.total} for sample in found.samples},
             "rows": compared.rows,
             "largest_relative_difference": compared.largest,
             "not_compared": compared.not_compared,
@@ -106,8 +107,11 @@ def _as_text(found: Verification, seed: int) -> str:
         lines.append(f"and {count(len(found.problems) - _MAX_LINES, 'more problem')}; --json lists all")
     metric, largest = max(compared.largest.items(), key=lambda item: item[1], default=("", 0.0))
     worst = f", largest relative difference {largest:.2g} ({metric})" if largest else ""
+    samples = ", ".join(
+        f"{sample.name} {len(sample.units)} of {count(sample.total, 'unit')}" for sample in found.samples
+    )
     lines.append(
-        f"{len(found.units)} of {count(found.total, 'unit')} scored again (--seed {seed}), {count(compared.rows, 'row')} compared{worst}: "
+        f"scored again (--seed {seed}): {samples}; {count(compared.rows, 'row')} compared{worst}: "
         + (count(len(found.problems), "problem") if found.problems else "no difference")
     )
     return printable("\n".join(" ".join(line.split()) for line in lines))

@@ -5,8 +5,6 @@ No method runs, and nothing of the run's record names a file that is read: the d
 
 from __future__ import annotations
 
-import math
-import random
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +22,7 @@ from hoibench.evaluation.failures import read_failure
 from hoibench.evaluation.plan import Plan, plan_from_record
 from hoibench.evaluation.run import group_by_clip
 from hoibench.evaluation.run_progress import RunListener, RunProgress
+from hoibench.evaluation.sample_units import Sample, sample_units
 from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.predictions import PREDICTION_FILE, is_complete, read_prediction_record, stored_digest
@@ -47,7 +46,7 @@ class VerifySettings:
     """The settings of a verification.
 
     Attributes:
-        share: the share of the units to score again, above 0 and at most 1.
+        share: the share of the units to score again, above 0 and at most 1; see ``sample_units``.
         seed: the seed of the sample.
         tolerance: the largest relative difference of two values that count as equal.
         root: the folder of the data set.
@@ -70,16 +69,19 @@ class Verification:
     """The result of a verification.
 
     Attributes:
-        units: the units that were scored again.
-        total: the number of units that could have been.
+        samples: the units that were scored again, of each method and of the reference rows, and of how many.
         comparison: the compared rows, and what differs.
         problems: all problems, those of the comparison included.
     """
 
-    units: tuple[Unit, ...]
-    total: int
+    samples: tuple[Sample, ...]
     comparison: Comparison
     problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """The units of all samples."""
+        return tuple(unit for sample in self.samples for unit in sample.units)
 
 
 def verify(out: Path, settings: VerifySettings, device: str, listener: RunListener) -> Verification:
@@ -121,8 +123,9 @@ def _verify(
     candidates, problems = _find_candidates(out, record, stored)
     if not candidates:
         raise RunRefused(f"{out / 'predictions'} has no complete prediction of the run: nothing can be scored again")
-    count = math.ceil(settings.share * len(candidates))
-    units = random.Random(settings.seed).sample(candidates, count)  # noqa: S311  (a sample that can be repeated)
+    methods = {method.key for method in record.methods if method.kind == "method"}
+    samples = sample_units(candidates, methods, settings.share, settings.seed)
+    units = [unit for sample in samples for unit in sample.units]
     comparison = Comparison(settings.tolerance)
     with tempfile.TemporaryDirectory(prefix="hoibench-verify-") as name:
         plan = _make_plan(record, settings, Path(name), device)
@@ -131,7 +134,7 @@ def _verify(
         fresh = _score(plan, units, listener)
         for unit in units:
             compare_unit(comparison, unit, stored.of(unit), fresh[unit], source / RESULTS_FILE)
-    return Verification(tuple(units), len(candidates), comparison, (*problems, *comparison.problems))
+    return Verification(samples, comparison, (*problems, *comparison.problems))
 
 
 class _StoredRows:

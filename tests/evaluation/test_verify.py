@@ -68,16 +68,22 @@ def test_a_run_is_confirmed_and_not_changed(out, capsys):
     assert main(["verify", str(out), "--share", "1", "--workers", "1"]) == 0
     printed = capsys.readouterr().out.splitlines()[-1]
     rows = len(pd.read_parquet(out / "results.parquet"))
-    assert "13 of 13 units scored again" in printed
+    assert "still 2 of 2 units, reference rows 11 of 11 units" in printed
     assert f"{rows} rows compared: no difference" in printed
     assert files(out) == before
 
 
-def test_the_sample_is_five_percent_and_repeats_with_its_seed(out, capsys):
+def test_the_sample_repeats_with_its_seed_and_has_a_few_units_of_each_method(out, capsys):
     assert main(["verify", str(out), "--seed", "3", "--workers", "1", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)
-    assert (len(first["units"]), first["seed"], first["problems"]) == (1, 3, [])
+    assert (len(first["units"]), first["seed"], first["problems"]) == (3, 3, [])
+    assert first["samples"] == {"still": {"units": 2, "of": 2}, "reference rows": {"units": 1, "of": 11}}
     assert [unit.key for unit in check(out, share=0.05, seed=3).units] == first["units"]
+
+
+def test_a_forged_row_of_a_small_method_is_found_by_every_sample(out):
+    change_rows(out, "value", 1.0)
+    assert all(any("has value 1, not" in text for text in texts(check(out, 0.05, seed=seed))) for seed in range(3))
 
 
 def test_every_changed_row_is_found(out):
