@@ -108,9 +108,16 @@ def read_toml(model: type[M], item: Traversable) -> M:
 
 def explain(error: ValidationError, model: type[Any], where: str) -> str:
     """Return a validation error's message for users: ``where``, then key, value and expectation of up to five problems."""
-    problems = [_problem(details, model) for details in error.errors(include_url=False)]
+    problems = list_problems(error, model)
     more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
     return f"{where}: " + "; ".join([*problems[:_MOST_PROBLEMS], *more])
+
+
+def list_problems(error: ValidationError, model: type[Any]) -> list[str]:
+    """Return key, value and expectation of each problem of a validation error, without those of a list that only follow from its items."""
+    found = error.errors(include_url=False)
+    outer = {details["loc"][:n] for details in found for n in range(len(details["loc"]))}
+    return [_problem(details, model) for details in found if details["loc"] not in outer]
 
 
 def _problem(details: ErrorDetails, model: type[Any]) -> str:

@@ -47,7 +47,7 @@ class ArchiveLimits:
 
 
 def unpack(path: Path, folder: Path, limits: ArchiveLimits | None = None) -> None:
-    """Unpack a zip archive into an existing empty folder; nothing is written elsewhere, and no link is made.
+    """Unpack a zip archive into an existing empty folder; nothing is written elsewhere, and no link is made. What macOS adds to zips is left out.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -58,7 +58,7 @@ def unpack(path: Path, folder: Path, limits: ArchiveLimits | None = None) -> Non
         try:
             with zipfile.ZipFile(file) as archive:
                 raise_if_any(find_archive_problems(path, archive, limits))
-                for info in archive.infolist():
+                for info in _members(archive):
                     _write_member(archive, info, folder)
         except (*_DAMAGE, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
@@ -76,6 +76,7 @@ def find_archive_problems(path: Path, archive: zipfile.ZipFile, limits: ArchiveL
         return [
             Problem(str(path), "", f"has {len(infos)} members", f"at most {limits.members}", "leave out other files")
         ]
+    infos = _members(archive)
     found = [problem for info in infos for problem in _find_member_problems(path, info, limits)]
     found += _find_name_clashes(path, infos)
     total, size = sum(info.file_size for info in infos), max(path.stat().st_size, 1)
@@ -87,6 +88,15 @@ def find_archive_problems(path: Path, archive: zipfile.ZipFile, limits: ArchiveL
             Problem(str(path), "", f"unpacks to {total // size} times its size", f"at most {limits.ratio}", fix)
         )
     return found
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the members of an archive without those that macOS adds to every zip, which are never written."""
+    return [
+        info
+        for info in archive.infolist()
+        if not info.filename.startswith("__MACOSX/") and info.filename.rpartition("/")[2] != ".DS_Store"
+    ]
 
 
 def _find_member_problems(path: Path, info: zipfile.ZipInfo, limits: ArchiveLimits) -> Iterator[Problem]:

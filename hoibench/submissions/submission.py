@@ -11,11 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
 from hoibench.clip import Pairing, Scale
 from hoibench.methods.spec import Family, MethodId, Output, Spec, Text, ViewType
-from hoibench.store.records import Record, read_toml
+from hoibench.problems import Problem, ProblemsFound
+from hoibench.store.records import Record, list_problems, read_toml
 
 SUBMISSION_FILE = "submission.toml"
 
@@ -67,10 +68,19 @@ def read_submission(folder: Path) -> Submission:
     """Read the submission.toml of a folder.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is a link, or ``read_toml`` refuses it.
+        FileNotFoundError: there is none; says how to write one.
+        ProblemsFound: has a problem for each key that is missing, unknown or invalid.
+        ValueError: it is a link, or ``read_toml`` refuses it for another reason.
     """
     path = folder / SUBMISSION_FILE
     if path.is_symlink():
         raise ValueError(f"{path} is a link: copy the file")
-    return read_toml(Submission, path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: write it, as docs/submit.md shows, or copy the one of init-method")
+    try:
+        return read_toml(Submission, path)
+    except ValueError as error:
+        if isinstance(error.__cause__, ValidationError):
+            texts = list_problems(error.__cause__, Submission)
+            raise ProblemsFound(Problem(f"{path}:", "", text, "", "") for text in texts) from error
+        raise

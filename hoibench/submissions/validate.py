@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def _validate_folder(folder: Path, root: Path | None, on_progress: ProgressCallb
     submission = target = None
     try:
         submission = read_submission(folder)
+    except ProblemsFound as error:
+        found += error.problems
     except (ValueError, OSError) as error:
         found.append(Problem.from_text(str(error)))
     if submission is not None:
@@ -124,9 +127,10 @@ def _find_content_problems(
 
 def _readable(problem: Problem, folder: Path) -> Problem:
     """Return a problem whose paths are relative to the submission's folder, without control characters that names of files may have."""
+    inside = re.compile(rf"(?<![\w./-]){re.escape(str(folder))}/")  # of "." and "../x", "./" is no part of its own
 
     def clean(text: str) -> str:
-        text = text.replace(f"{folder}/", "")
+        text = inside.sub("", text)
         return printable(text.replace("\n", " "))
 
     return Problem(*(clean(getattr(problem, name)) for name in ("file", "where", "found", "expected", "fix")))

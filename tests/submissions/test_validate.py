@@ -3,11 +3,13 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 from submission_files import zip_folder
 
 from hoibench.cli.main import main
+from hoibench.submissions.archive import unpack
 from hoibench.submissions.validate import validate
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -32,9 +34,39 @@ def test_the_command_prints_problems_and_returns_3(submission, capsys):
     assert "12 predictions, 0 problems" in capsys.readouterr().out
     (submission / "submission.toml").write_text("name = 3")
     assert main(["validate", str(submission), "--json"]) == 3
-    (problem,) = json.loads(capsys.readouterr().out)["problems"]
-    assert problem.startswith("submission.toml: ") and "name is 3" in problem
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert "submission.toml: name is 3: input should be a valid string" in problems
+    assert "submission.toml: the key 'licence' is missing" in problems
+    assert len(problems) == 14 and all(problem.startswith("submission.toml: ") for problem in problems)
     assert main(["validate", str(submission / "none")]) == 2
+
+
+def test_each_wrong_key_is_a_problem_of_its_own(submission):
+    path = submission / "submission.toml"
+    text = path.read_text().replace("licence", "license").replace('"i2vm"', '"none"')
+    path.write_text(text.replace("[0, 1]", "[]").replace('title = "My method"', 'title = ""'))
+    found = lines(submission)
+    assert len(found) == 5 and all(line.startswith("submission.toml: ") for line in found)
+    assert "submission.toml: unknown key 'license': did you mean 'licence'?" in found
+    path.unlink()
+    (line,) = lines(submission)
+    assert line.startswith("submission.toml is missing: write it, as docs/submit.md shows")
+
+
+def test_what_macos_adds_to_a_zip_is_left_out(submission, tmp_path):
+    path = zip_folder(submission, tmp_path / "mine.zip", "mine/")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("__MACOSX/mine/._submission.toml", "a")
+        archive.writestr("__MACOSX/../../x.txt", "a")
+        archive.writestr("mine/.DS_Store", "a")
+        archive.writestr("mine/seed-0/.DS_Store", "a")
+    assert lines(path) == []
+    (folder := tmp_path / "unpacked").mkdir()
+    unpack(path, folder)
+    assert {file.relative_to(folder / "mine") for file in folder.rglob("*") if file.is_file()} == {
+        file.relative_to(submission) for file in submission.rglob("*") if file.is_file()
+    }
+    assert not (tmp_path.parent / "x.txt").exists()
 
 
 def test_every_problem_is_found_at_once(submission, tmp_path):
@@ -56,13 +88,15 @@ def test_every_problem_is_found_at_once(submission, tmp_path):
     assert all(line.isprintable() and str(submission) not in line for line in found)
 
 
-def test_an_archive_is_checked_before_it_is_unpacked(submission, tmp_path, capsys):
+def test_an_archive_is_checked_before_it_is_unpacked(submission, tmp_path, capsys, monkeypatch):
     path = zip_folder(submission, tmp_path / "mine.zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../../x.txt", "a")
     assert lines(path) == [
         "mine.zip: member '../../x.txt' is a path outside the archive's folder: zip the folder's own files again"
     ]
+    monkeypatch.chdir(tmp_path)
+    assert lines(Path("mine.zip")) == lines(path), "also if the folder is '.', whose './' is part of '../'"
     flags = ["--dataset=toy", "--metrics=rpe", "--executor=inline", f"--out={tmp_path / 'run'}"]
     assert main(["run", f"--method=mine={path}", *flags]) == 2
     assert "is a path outside the archive's folder" in capsys.readouterr().err
