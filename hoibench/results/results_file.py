@@ -52,14 +52,19 @@ SCHEMA = pa.schema([pa.field(c, _type(c), nullable=c not in _REQUIRED) for c in 
 
 
 def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
-    """Write rows to a .parquet or .csv file atomically, sorted by method, seed, clip and metric, so that equal rows give an equal file.
+    """Write rows to a .parquet or .csv file atomically, in the order of ``to_table``, so that equal rows give an equal file.
 
     Raises:
         OSError: the file cannot be written.
     """
+    write_table(path, to_table(rows))
+
+
+def to_table(rows: Iterable[ResultRow]) -> pa.Table:
+    """Return rows as a table of ``SCHEMA``, sorted by method, seed, clip and metric."""
     tables = sorted((row.to_parquet() for row in rows), key=_sort_key)
     columns = [pa.array([table[field.name] for table in tables], type=field.type) for field in SCHEMA]
-    write_table(path, pa.Table.from_arrays(columns, schema=SCHEMA))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

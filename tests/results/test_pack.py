@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import fake_runs
+import pyarrow as pa
 import pytest
 from toy_runs import run_toy
 
@@ -12,7 +13,7 @@ import reference_model
 from hoibench.cli.main import main
 from hoibench.predictions import stored_digest
 from hoibench.results.pack import PackRecord, without_folders, write_pack
-from hoibench.results.results_file import read_rows
+from hoibench.results.results_file import read_rows, read_table, write_table
 from hoibench.results.run_folder import read_run
 from hoibench.store.verified_folder import read_metadata
 from leaderboard.build import SiteOptions, build
@@ -43,6 +44,29 @@ def test_a_pack_has_the_rows_and_the_hashes_of_a_run_and_no_media(tmp_path):
     assert contents(tmp_path / "again") == first
     write_pack(moved, pack)
     assert contents(pack) == first
+
+
+@pytest.mark.usefixtures("toy")
+def test_results_that_are_not_those_of_the_scores_are_not_packed(tmp_path, capsys):
+    out = tmp_path / "r"
+    run_toy(out, limit=1, metrics="rpe")
+    path = out / "results.parquet"
+    table = read_table(path)
+    number = table["method"].to_pylist().index("still")
+    values = table["value"].to_pylist()
+    values[number] = 1.0
+    column = table.schema.get_field_index("value")
+    for forged, message in (
+        (table.set_column(column, table.schema.field(column), pa.array(values)), "rpe@2/full: value is 1.0, not "),
+        (table.slice(0, table.num_rows - 1), f"has {table.num_rows - 1} rows, but the run's scores give "),
+    ):
+        write_table(path, forged)
+        assert main(["pack", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert message in error and f"hoibench merge {out}" in error
+        assert not (tmp_path / "r-pack").exists()
+    assert main(["merge", str(out)]) == 0
+    assert main(["pack", str(out)]) == 0
 
 
 @pytest.mark.usefixtures("toy")
