@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, StringConstraints
 
 from hoibench.clip import Array, Prediction, Scale
+from hoibench.problems import Problem
 from hoibench.store import atomic_write, read_npz, remove_temporary_files, sha256_file, sha256_json, write_npz
 from hoibench.store.records import Record
 from hoibench.video import Codec, decode, encode
@@ -126,14 +127,26 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def find_damaged_files(folder: Path) -> list[Path]:
-    """Return the files that are missing or do not have the size in prediction.json.
+def find_damaged_files(folder: Path) -> list[Problem]:
+    """Return a problem for each file that is missing or does not have the size in prediction.json.
 
     Raises:
         FileNotFoundError, ValueError: as ``read_prediction_record``.
     """
-    files = {folder / name: facts.bytes for name, facts in read_prediction_record(folder).files.items()}
-    return [path for path, size in files.items() if not path.is_file() or path.stat().st_size != size]
+    return [
+        problem
+        for name, facts in read_prediction_record(folder).files.items()
+        if (problem := _find_damage(folder / name, facts.bytes)) is not None
+    ]
+
+
+def _find_damage(path: Path, size: int) -> Problem | None:
+    fix = f"write the prediction again, or leave out {PREDICTION_FILE} where it is handed in"
+    if not path.is_file():
+        return Problem(str(path), "", f"is missing, but {PREDICTION_FILE} lists it", "", fix)
+    if (found := path.stat().st_size) != size:
+        return Problem(str(path), "", f"has {found} bytes", f"{size}, its size in {PREDICTION_FILE}", fix)
+    return None
 
 
 def read_prediction_record(folder: Path) -> PredictionRecord:

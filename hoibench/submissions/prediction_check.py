@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ from hoibench.predictions import (
     read_prediction,
     read_prediction_record,
 )
-from hoibench.problems import Problem
+from hoibench.problems import Problem, ProblemsFound, raise_if_any
 from hoibench.store.npz import read_npz_shapes
 from hoibench.submissions.submission import SUBMISSION_FILE
 from hoibench.text import count
@@ -41,7 +41,9 @@ class PredictionCheck:
 
 
 def check_prediction(folder: Path, spec: Spec, root: Path | None, grid: Grid | None) -> PredictionCheck:
-    """Read all of a prediction, with its videos decoded, unless its headers have problems already.
+    """Read all of a prediction, with its videos decoded, unless the headers of its videos and arrays have problems already.
+
+    A fault has one problem: of a damaged file, that of its contents rather than of its size in prediction.json.
 
     Args:
         folder: the prediction's folder.
@@ -52,23 +54,43 @@ def check_prediction(folder: Path, spec: Spec, root: Path | None, grid: Grid | N
     Raises:
         FileNotFoundError: it has no files.
     """
-    if problems := find_header_problems(folder, spec, root, grid):
-        return PredictionCheck(tuple(problems))
-    try:
-        prediction = decode_prediction(read_prediction(folder, spec.scale))
-    except (ValueError, OSError) as error:
-        return PredictionCheck((Problem.from_text(str(error)),))
-    return PredictionCheck((), output_digests(prediction))
+    listed = _find_record_problems(folder, spec, root)
+    missing = [problem.file for problem in listed if not Path(problem.file).is_file()]
+    explained = [*missing, f"{folder} "] if missing else []
+    found = [problem for problem in _find_file_problems(folder, spec, root, grid) if not _names(problem, explained)]
+    digests: Mapping[str, str] = {}
+    if not found:
+        try:
+            digests = output_digests(decode_prediction(read_prediction(folder, spec.scale)))
+        except (ValueError, OSError) as error:
+            found = [problem for problem in [Problem.from_text(str(error))] if not _names(problem, explained)]
+    listed = [problem for problem in listed if not any(_names(other, [problem.file]) for other in found)]
+    return PredictionCheck((*listed, *found), {} if listed or found else digests)
+
+
+def _names(problem: Problem, places: Iterable[str]) -> bool:
+    """Return True if a problem is printed with one of these files or folders first."""
+    return any(str(problem).startswith(place) for place in places)
 
 
 def find_header_problems(folder: Path, spec: Spec, root: Path | None, grid: Grid | None) -> list[Problem]:
     """Return the problems of the headers of a prediction's files; arguments and errors as in ``check_prediction``."""
-    found: list[Problem] = []
+    return [*_find_record_problems(folder, spec, root), *_find_file_problems(folder, spec, root, grid)]
+
+
+def _find_record_problems(folder: Path, spec: Spec, root: Path | None) -> list[Problem]:
     try:
         if root is not None:
             check_record(folder, root, spec.scale)
+    except ProblemsFound as error:
+        return list(error.problems)
     except (ValueError, OSError) as error:
-        found.append(Problem.from_text(str(error)))
+        return [Problem.from_text(str(error))]
+    return []
+
+
+def _find_file_problems(folder: Path, spec: Spec, root: Path | None, grid: Grid | None) -> list[Problem]:
+    found: list[Problem] = []
     videos = sorted(path for path in folder.glob("view-*") if path.suffix in SUFFIXES)
     tracks = folder / TRACKS_FILE
     if not videos and not tracks.is_file():
@@ -140,14 +162,12 @@ def check_record(folder: Path, root: Path, scale: Scale) -> None:
     """Check the sizes of a prediction's files and its scale against prediction.json, if there is one.
 
     Raises:
-        ValueError: a file is missing or has another size, or prediction.json has another scale than the file that describes all predictions.
+        ProblemsFound: files are missing or have another size.
+        ValueError: prediction.json cannot be read, or has another scale than the file that describes all predictions.
     """
     if not (folder / PREDICTION_FILE).is_file():
         return
-    if damaged := find_damaged_files(folder):
-        raise ValueError(
-            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
-        )
+    raise_if_any(find_damaged_files(folder))
     found = read_prediction_record(folder).scale
     for name in (SUBMISSION_FILE, SPEC_FILE):
         if (root / name).is_file() and found != scale:

@@ -46,11 +46,11 @@ def test_a_damaged_clip_fails_alone_and_its_rows_give_the_reason(words, tmp_path
     assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
     output = capsys.readouterr()
     assert "failed  clip_1" in output.err
-    assert "tracks.npz is missing or does not have the size in prediction.json" in output.err
+    assert "tracks.npz has 2 bytes, expected " in output.err
     assert "clip_0\n  rpe@2" in output.out
     rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
     assert rows.loc["clip_1", "status"] == "failed"
-    assert "tracks.npz is missing or does not have the size in prediction.json" in rows.loc["clip_1", "reason"]
+    assert "tracks.npz has 2 bytes, expected " in rows.loc["clip_1", "reason"]
     assert set(rows.loc["clip_0", "status"]) == {"ok"}
 
 

@@ -60,7 +60,9 @@ def test_damaged_predictions_are_failures_and_no_predictions_an_error(tmp_path):
     complete = tracks.read_bytes()
     tracks.write_bytes(complete[:100])
     outcome, _ = run_toy(tmp_path / "a", limit=1, method=(f"mine={mine}",))
-    assert "tracks.npz is missing or does not have the size in prediction.json" in outcome.failures[0].reason
+    assert (
+        f"tracks.npz has 100 bytes, expected {len(complete)}, its size in prediction.json" in outcome.failures[0].reason
+    )
     assert headline_rows(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
     for part in (*mine.glob("*/view-*"), *mine.glob("*/prediction.json")):
         part.unlink()

@@ -133,7 +133,7 @@ def test_missing_predictions_are_joined_and_count_as_failures(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda clip: (clip / "view-1.mp4").write_bytes(b"x"), "view-1.mp4 is missing or does not have the size"),
+        (lambda clip: (clip / "view-1.mp4").write_bytes(b"x"), "view-1.mp4 has 1 bytes, expected "),
         (lambda clip: (clip / "prediction.json").write_text("{"), "prediction.json"),
         (lambda clip: (clip.parent / "spec.toml").write_text(SPEC + 'scale = "shared"'), "says scale metric"),
         (lambda clip: (clip.parent / "spec.toml").write_text(SPEC.replace('"video", ', "")), "expected tracks"),

@@ -5,7 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
-from hostile_predictions import ACCEPTED, RECORDS, TRACKS, VIDEOS, change_video, write_variable_rate
+from hostile_predictions import (
+    ACCEPTED,
+    RECORDS,
+    TRACKS,
+    VIDEOS,
+    change_arrays,
+    change_video,
+    set_values,
+    write_variable_rate,
+)  # fmt: skip
 from submission_files import SPEC
 
 from hoibench.datasets.base import Grid
@@ -50,6 +59,26 @@ def test_hostile_predictions_are_refused(changed, tmp_path, cases):
                 wrong[case] = found
     assert wrong == {}
     assert sorted(os.listdir(tmp_path)) == ["mine"]  # no code has run
+
+
+def test_a_changed_file_is_one_problem_and_hides_no_other(changed, complete):
+    record = complete / "seed-0" / "clip_1" / "prediction.json"
+
+    def damage(folder):
+        shutil.copyfile(record, folder / "prediction.json")
+        change_arrays(tracks=set_values(np.nan, 1, 2, 3))(folder)
+        (folder / "view-1.mp4").unlink()
+
+    def cut(folder):
+        shutil.copyfile(record, folder / "prediction.json")
+        data = (folder / "view-0.mp4").read_bytes()
+        (folder / "view-0.mp4").write_bytes(data[: len(data) // 2])
+
+    with LimitedProcess() as process:
+        (missing, nan), (truncated,) = (_check(process, changed(*case)) for case in (("damaged", damage), ("cut", cut)))
+    assert "view-1.mp4 is missing, but prediction.json lists it" in missing
+    assert "tracks have NaN" in nan
+    assert "truncated" in truncated and "prediction.json" not in truncated
 
 
 def test_unusual_predictions_are_read(changed):

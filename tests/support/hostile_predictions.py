@@ -269,7 +269,7 @@ RECORDS = {
     "unknown key": (write_record(surprise=1), "unknown key 'surprise'"),
     "other scale": (write_record(scale="shared"), "says scale shared"),
     "file outside": (write_record(files={"../../x.mp4": {"bytes": 1, "sha256": "a"}}), "prediction.json"),
-    "file of another size": (write_record(files={"view-0.mp4": {"bytes": 1, "sha256": "a"}}), "does not have the size"),
+    "file of another size": (write_record(files={"view-0.mp4": {"bytes": 1, "sha256": "a"}}), "expected 1, its size in prediction.json"),
     "file that is missing": (write_record(files={"view-9.mp4": {"bytes": 1, "sha256": "a"}}), "is missing"),
     "crop of texts": (write_record(crop=["a", 1, 2, 3]), "crop[0] is 'a'"),
 }  # fmt: skip
