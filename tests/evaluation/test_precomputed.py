@@ -58,14 +58,16 @@ def test_damaged_predictions_are_failures_and_no_predictions_an_error(tmp_path):
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     tracks = next(mine.glob("*/tracks.npz"))
     complete = tracks.read_bytes()
-    tracks.write_bytes(complete[:100])
+    tracks.write_bytes(complete + b"\0")
     outcome, _ = run_toy(tmp_path / "a", limit=1, method=(f"mine={mine}",))
+    size = len(complete)
     assert (
-        f"tracks.npz has 100 bytes, expected {len(complete)}, its size in prediction.json" in outcome.failures[0].reason
+        f"tracks.npz has {size + 1} bytes, expected {size}, its size in prediction.json" in outcome.failures[0].reason
     )
     assert headline_rows(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
     for part in (*mine.glob("*/view-*"), *mine.glob("*/prediction.json")):
         part.unlink()
+    tracks.write_bytes(complete[:100])
     outcome, _ = run_toy(tmp_path / "b", limit=1, method=(f"mine={mine}",))
     assert "tracks.npz is not a complete npz file" in outcome.failures[0].reason
     assert headline_rows(tmp_path / "b").loc["mine", "status"].tolist() == ["failed", "failed"]
