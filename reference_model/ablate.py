@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hoibench.arguments import parse
 from hoibench.cli.exit_codes import to_exit_code
-from reference_model.ablations.rows import BASES, ROWS
+from reference_model.ablations.rows import BASES, ROWS, START
 from reference_model.command_line import create_output_folder
 
 PROGRAM = "python -m reference_model.ablate"
@@ -80,8 +80,8 @@ class AblateOptions:
     """Number of processes. Default: that of python -m hoibench.run."""
 
     record: bool = field(default=False, metadata=_EVALUATION)
-    """Make the models of the first training in OUT, in float16, those of hoibench, and record the results of all trainings beside them and in
-    docs/ablations.md. Without OUT the results of the models of hoibench are recorded."""
+    """Make the common start and the models of the first training in OUT, in float16, those of hoibench, and record the results of all trainings
+    beside them and in docs/ablations.md. Without OUT the results of the models of hoibench are recorded."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """The device of the networks."""
@@ -131,16 +131,21 @@ def _evaluate(options: AblateOptions) -> int:
     from reference_model.ablations.evaluation import (
         DOCS,
         RECORDED,
+        START_FOLDER,
         Evaluation,
         export_models,
         record,
         shipped_folders,
         write_report,
     )
+    from reference_model.ablations.trainings import Trainings
 
     models = _find_models(options)
     if options.record and options.out is not None:
-        models[0] = export_models(models[0], shipped_folders(options.preset))
+        start = Trainings(options.preset, options.out).model_of(START, 0)
+        folders = {START: START_FOLDER, **shipped_folders(options.preset)}
+        exported = export_models({START: start, **models[0]}, folders)
+        models[0] = {name: exported[name] for name in models[0]}
     runs = options.runs / (options.preset if options.limit is None else f"{options.preset}-{options.limit}-clips")
     evaluation = Evaluation(options.preset, models, runs)
     create_output_folder(runs)  # before the runs, which take long

@@ -12,15 +12,17 @@ from hoibench.results.run_folder import read_run
 from hoibench.store import write_bytes
 from leaderboard.build import ExtraPage, SiteOptions, build
 from reference_model.ablations.comparison import COLUMNS, METHOD
-from reference_model.ablations.rows import ROWS
+from reference_model.ablations.rows import ROWS, START
 from reference_model.ablations.tables import build_report, html_report, latex_report, markdown_report
 from reference_model.ablations.trainings import Trainings
-from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE
+from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE, read_config_and_digest
 from reference_model.method import read_spec
 from reference_model.publishing.results import record_run
 
 RECORDED = CHECKPOINTS / "ablations" / "results"
 """Folder of the recorded runs, one for each training."""
+START_FOLDER = CHECKPOINTS / "ablations" / START
+"""Folder of the rows' common start, from which they can be trained again."""
 COMPANIONS = ("epipolar_share/sift-mnn", "dynamic_degree_px/dis", "net_motion/dis", "motion_following")
 """Metrics that are scored beside those of the tables, for the rules that grey misleading values; without versions."""
 SITE_CLIPS = 3
@@ -83,14 +85,19 @@ def export_models(models: Mapping[str, Path], folders: Mapping[str, Path]) -> di
     """Write models of rows in float16, and return the folders with these, by name of the row.
 
     Args:
-        models: folder of each row's model.
-        folders: folder to write of each row; those of rows with the same weights are the same.
+        models: folder of each row's model, and of the common start's.
+        folders: folder to write of each of them; those of rows with the same weights are the same.
+
+    Raises:
+        ValueError: a model, or all together, are too large to be part of hoibench; nothing is written.
     """
+    from reference_model.ablations.stored_sizes import check_sizes
     from reference_model.loading.saved_model import load_model, save_model
 
-    for name, model in models.items():
-        if not ROWS[name].weights:
-            save_model(folders[name], load_model(model).model.half(), model)
+    own = {name: model for name, model in models.items() if name == START or not ROWS[name].weights}
+    check_sizes({name: read_config_and_digest(model)[0] for name, model in own.items()}, next(iter(own.values())))
+    for name, model in own.items():
+        save_model(folders[name], load_model(model).model.half(), model)
     return {name: folders[name] for name in models}
 
 

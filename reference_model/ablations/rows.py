@@ -26,6 +26,19 @@ START_CHANGES: Mapping[str, Any] = {
 }
 """Fields of the base's configuration that the common start changes, by dotted name."""
 
+SIZES: Mapping[str, Mapping[str, Any]] = {
+    "micro": {
+        "mjd.num_layers": 4,
+        "mjd.num_attention_heads": 4,
+        "mjd.ffn_dim": 512,
+        "dpa.width": 64,
+    },
+}
+"""Fields of a base that all its rows and their common start change alike, by dotted name; bases that are not listed keep their own sizes.
+
+Micro's are smaller than its own, so that the weights of eight models may be part of hoibench (``reference_model.ablations.stored_sizes``).
+"""
+
 MARKS = ("Multi-view", "MJD", "DPA", "Cycle")
 """Columns of check marks, as Table 3 prints them."""
 
@@ -37,7 +50,8 @@ class Row:
     Attributes:
         name: the row's name; its preset is BASE-NAME.
         title: its name in tables.
-        neighbour: name of the row from which it differs in one thing; empty for ``full``, which is compared with the base.
+        neighbour: name of the row from which it differs in one thing; empty for ``full``, which is compared with the base in
+            the sizes of ``SIZES``.
         thing: the one thing in which it differs from its neighbour, in words.
         changes: fields of the configuration that it changes against its neighbour, by dotted name.
         settings: settings of the method that it changes against its neighbour, by name.
@@ -159,7 +173,7 @@ ROWS: dict[str, Row] = {
 
 
 def all_changes(name: str) -> dict[str, Any]:
-    """Return the fields of the base's configuration that a row changes, by dotted name: its own changes and those of its neighbours."""
+    """Return the fields that a row changes against the base in its ``SIZES``, by dotted name: its own changes and those of its neighbours."""
     row = ROWS[name]
     return {**(all_changes(row.neighbour) if row.neighbour else {}), **row.changes}
 

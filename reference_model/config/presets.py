@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reference_model.ablations.rows import BASES, ROWS, START, START_CHANGES, all_changes
+from reference_model.ablations.rows import BASES, ROWS, SIZES, START, START_CHANGES, all_changes
 from reference_model.config.models import (
     CycleConfig,
     DPAConfig,
@@ -107,7 +107,7 @@ def with_changes(config: SyncMV4DConfig, changes: Mapping[str, Any]) -> SyncMV4D
 
 
 ABLATIONS: dict[str, SyncMV4DConfig] = {
-    f"{base}-{name}": with_changes(PRESETS[base], changes)
+    f"{base}-{name}": with_changes(PRESETS[base], {**SIZES.get(base, {}), **changes})
     for base in BASES
     for name, changes in {START: START_CHANGES, **{name: all_changes(name) for name in ROWS}}.items()
 }

@@ -25,8 +25,12 @@ from reference_model.ablations.evaluation import (
     write_tables,
 )
 from reference_model.ablations.rows import ROWS
+from reference_model.ablations.stored_sizes import stored_bytes
 from reference_model.ablations.trainings import Trainings
+from reference_model.config import preset
 from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE, read_config_and_digest
+from reference_model.loading.saved_model import save_model
+from reference_model.model import SyncMV4D
 
 VERSIONS = {"chamfer@1": "chamfer@2", "mv_rpe_scene@1": "mv_rpe_scene@2", "matching_pixels/sift-mnn@1": "matching_pixels/sift-mnn@2"}  # fmt: skip
 """Ids of the installed metrics that stand for the invented ones."""
@@ -152,12 +156,23 @@ def test_the_tables_of_two_trainings_are_written_and_recorded(tmp_path, monkeypa
 
 
 def test_models_are_exported_in_float16_and_rows_with_the_same_weights_share_them(tmp_path):
-    trained = CHECKPOINTS / "micro" / "model"
+    config = preset("micro-no_aligner")
+    trained = tmp_path / "trained"
+    save_model(trained, SyncMV4D(config), CHECKPOINTS / "micro" / "model")
     folders = {"no_aligner": tmp_path / "no_aligner", "no_aligner-unfilled": tmp_path / "no_aligner"}
     assert export_models(dict.fromkeys(folders, trained), folders) == folders
     with safe_open(tmp_path / "no_aligner/mjd/diffusion_pytorch_model.safetensors", "pt") as file:
         assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118
-    assert read_config_and_digest(tmp_path / "no_aligner")[0] == read_config_and_digest(trained)[0]
+    assert read_config_and_digest(tmp_path / "no_aligner")[0] == config
+    size = sum(path.stat().st_size for path in (tmp_path / "no_aligner").rglob("*") if path.is_file())
+    assert 0.99 * stored_bytes(config, trained) <= size <= stored_bytes(config, trained)
+
+
+def test_models_that_are_too_large_are_not_exported(tmp_path):
+    folders = {"full": tmp_path / "full"}
+    with pytest.raises(ValueError, match="full has up to .* bytes in float16, expected at most 9000000: make the"):
+        export_models({"full": CHECKPOINTS / "micro" / "model"}, folders)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_page_without_a_place_for_the_tables_is_refused(tmp_path):

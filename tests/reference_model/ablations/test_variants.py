@@ -9,7 +9,7 @@ from requests_for_models import small_config, small_request, with_view
 from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_noise
 
 from hoibench.methods.check import check_prediction
-from reference_model.ablations.rows import BASES, ROWS, all_changes
+from reference_model.ablations.rows import BASES, ROWS, SIZES, all_changes
 from reference_model.config import ABLATIONS, CycleConfig, preset, with_changes
 from reference_model.cycle.scene_frame import Cameras
 from reference_model.cycle.track_codec import Autoencoders, TrackCodec
@@ -123,7 +123,8 @@ def loaded_row(name):
 def test_the_configuration_differs_from_the_neighbours_in_the_declared_fields(base, name):
     row = ROWS[name]
     own = dict(flatten(preset(f"{base}-{name}")))
-    neighbour = dict(flatten(preset(f"{base}-{row.neighbour}" if row.neighbour else base)))
+    resized = with_changes(preset(base), SIZES.get(base, {}))
+    neighbour = dict(flatten(preset(f"{base}-{row.neighbour}") if row.neighbour else resized))
     different = {field: value for field, value in own.items() if value != neighbour[field]}
     declared = {field: value for field, value in row.changes.items() if value != neighbour[field]}
     assert different == declared
