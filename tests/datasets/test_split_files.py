@@ -190,7 +190,7 @@ MANIFEST = json.loads(
         ({"seed": True}, "seed is True: "),
         ({"seed": -1}, "seed is -1: "),
         ({"aliases": {"test": ["val"]}}, "aliases.test is ['val']: "),
-        ({"files": {}}, "files is an object with 0 keys: "),
+        ({"files": {}}, "files is empty"),
         ({"files": {"val": "0123"}}, "files.val is '0123': "),
         ({"files": {"val": HASH + "\n"}}, "files.val is '000"),
         ({"counts": {"val": "3"}}, "counts.val is '3': "),

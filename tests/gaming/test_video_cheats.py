@@ -43,7 +43,7 @@ def copied_view(truth: Truth):
     return film(np.repeat(truth.video[:1], len(truth.video), axis=0))
 
 
-@cheat(blurred)
+@cheat(blurred, near={"matching_pixels_rel/sift-mnn@2 fg": 0.15})
 def common_background(truth: Truth):
     """The same hands and objects before the same noise in all views."""
     noise = texture(truth, *truth.clip.size)

@@ -97,6 +97,7 @@ class Cheat:
         greyed: columns that must grey it.
         wins: columns in which it may still beat the twin, each with words of the card's known failures that name it; it does in at least one.
         same: columns in which it must be no worse than the twin either, since it is right.
+        near: columns in which its cost may be lower than the twin's by up to the given number: few matches, which differ between processors.
     """
 
     make: Make
@@ -104,6 +105,7 @@ class Cheat:
     greyed: tuple[str, ...] = ()
     wins: Mapping[str, str] = field(default_factory=dict)
     same: tuple[str, ...] = ()
+    near: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -208,6 +210,7 @@ def check_cheat(board: Board, cheat: Cheat) -> None:
     assert costs
     assert set(cheat.greyed) <= set(grey), grey
     won = {column: pair for column, pair in costs.items() if column not in grey and is_better(column, *pair)}
+    won = {column: (cost, than) for column, (cost, than) in won.items() if cost < than - cheat.near.get(column, 0.0)}
     assert set(won) <= set(cheat.wins), won
     assert won or not cheat.wins, costs
     for column, words in cheat.wins.items():
