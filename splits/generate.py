@@ -10,13 +10,13 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.split_files import SPLITS_FOLDER, Release, SplitLine, format_lines
 from hoibench.store import write_bytes
-from splits import synthetic
+from splits import synthetic, synthetic_reach
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -42,18 +42,24 @@ def build_folder(
 
 def synthetic_folders() -> dict[str, Folder]:
     """Generate the splits of synthetic clips: split name -> files of its folder."""
-    splits = {synthetic.NAME: synthetic.parts, synthetic.WIDE_NAME: synthetic.wide_parts}
+    clips: dict[str, Callable[[], dict[str, tuple[SplitLine, ...]]]] = {
+        synthetic.NAME: synthetic.parts,
+        synthetic.WIDE_NAME: synthetic.wide_parts,
+        synthetic_reach.NAME: synthetic_reach.parts,
+    }
+    reach = {"aliases": {}, "recipe": synthetic_reach.RECIPE}
     return {
         name: build_folder(
             parts(),
             {
-                "generator": f"{synthetic.__name__}.{parts.__name__}",
+                "generator": f"{parts.__module__}.{parts.__name__}",
                 "seed": synthetic.SEED,
                 "aliases": synthetic.ALIASES,
+                **(reach if name == synthetic_reach.NAME else {}),
             },
             (", ", ": "),  # the released separators
         )
-        for name, parts in splits.items()
+        for name, parts in clips.items()
     }
 
 

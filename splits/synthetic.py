@@ -1,7 +1,7 @@
 """Generate the splits of synthetic clips.
 
 synthetic@2 has the parts train, val, test_seen, test_unseen, demo (six clips of test_seen), and train_large (train and 1,300 more clips);
-synthetic-wide@2 has the same scenes with randomly drawn cameras, without train_large.
+synthetic-wide@2 has the same scenes with randomly drawn cameras, without train_large.  For synthetic-reach@1, see ``splits.synthetic_reach``.
 
 Only test_unseen has the tool hammer and the action measure, as in SyncMV4D's split of TACO (section 4.1).  Each clip of val, test_seen and
 test_unseen has a pair of object instances of its own, which does not occur in train.
@@ -42,26 +42,31 @@ def parts() -> dict[str, tuple[SplitLine, ...]]:
     """Return the clips of synthetic@2: part -> its clips, sorted by id."""
     rng = np.random.default_rng(SEED)
     per_date = -(-sum(SIZES.values()) // len(recording_dates()))
-    keys = _keys(rng, range(1, per_date + 1))
+    keys = draw_keys(rng, range(1, per_date + 1))
     held_out = [t for t in catalogue().triplets if _tags(t)]
-    seen = [t for t in catalogue().triplets if not _tags(t)]
+    seen = seen_triplets()
     used_pairs: set[Pair] = set()
     rounds = _in_rounds(seen, rng)
     lines = {
-        "test_seen": _draw_part(_balanced_by_action(seen, rng), SIZES["test_seen"], used_pairs, True, keys, rng),
-        "val": _draw_part(_balanced_by_action(seen, rng), SIZES["val"], used_pairs, True, keys, rng),
-        "test_unseen": _draw_part(
-            _balanced_by_action(held_out, rng), SIZES["test_unseen"], used_pairs, True, keys, rng
-        ),
-        "train": _draw_part(rounds, SIZES["train"], used_pairs, False, keys, rng),
+        "test_seen": draw_part(_balanced_by_action(seen, rng), SIZES["test_seen"], used_pairs, True, keys, rng),
+        "val": draw_part(_balanced_by_action(seen, rng), SIZES["val"], used_pairs, True, keys, rng),
+        "test_unseen": draw_part(_balanced_by_action(held_out, rng), SIZES["test_unseen"], used_pairs, True, keys, rng),
+        "train": draw_part(rounds, SIZES["train"], used_pairs, False, keys, rng),
     }
     lines["demo"] = tuple(_first_of_action(lines["test_seen"], action) for action in DEMO_ACTIONS)
     # Drawn last, with new keys, so that the other parts do not depend on its size.
-    keys = _keys(rng, range(per_date + 1, per_date + 1 + -(-(LARGE_SIZE - SIZES["train"]) // len(recording_dates()))))
-    more = _draw_part(rounds, LARGE_SIZE - SIZES["train"], used_pairs, False, keys, rng)
+    keys = draw_keys(
+        rng, range(per_date + 1, per_date + 1 + -(-(LARGE_SIZE - SIZES["train"]) // len(recording_dates())))
+    )
+    more = draw_part(rounds, LARGE_SIZE - SIZES["train"], used_pairs, False, keys, rng)
     lines["train_large"] = lines["train"] + more
     order = (*SIZES, "demo", "train_large")
     return {part: tuple(sorted(lines[part], key=lambda line: line.entry.id)) for part in order}
+
+
+def seen_triplets() -> list[Triplet]:
+    """Return the (tool, action, target) that train and test_seen are drawn from."""
+    return [t for t in catalogue().triplets if not _tags(t)]
 
 
 def wide_parts() -> dict[str, tuple[SplitLine, ...]]:
@@ -87,7 +92,7 @@ def _with_random_cameras(line: SplitLine) -> SplitLine:
     return replace(line, entry=replace(line.entry, camera_ids=trio), source=source)
 
 
-def _draw_part(
+def draw_part(
     triplets: Iterator[Triplet],
     size: int,
     used_pairs: set[Pair],
@@ -95,6 +100,7 @@ def _draw_part(
     keys: Iterator[str],
     rng: np.random.Generator,
 ) -> tuple[SplitLine, ...]:
+    """Draw ``size`` clips with triplets and ids of the iterators, without the pairs of object instances in ``used_pairs``."""
     lines: list[SplitLine] = []
     while len(lines) < size:
         triplet = next(triplets)
@@ -132,7 +138,7 @@ def _in_rounds(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Tr
             yield triplets[index]
 
 
-def _keys(rng: np.random.Generator, numbers: range) -> Iterator[str]:
+def draw_keys(rng: np.random.Generator, numbers: range) -> Iterator[str]:
     """Return an iterator over sequence keys YYYYMMDD_NNN in random order, the same numbers for each date, so that every part has all world frames."""
     keys = [f"{date}_{number:03d}" for date in recording_dates() for number in numbers]
     return (keys[index] for index in rng.permutation(len(keys)))

@@ -15,8 +15,8 @@ WEIGHTS = "weights"
 PREPARED = "taco-clips@"
 """Start of the names of cache folders with prepared clips of recordings."""
 
-_WRITTEN_FOLDER = re.compile(r"(synthetic-clips|submissions)@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
-"""Names of the folders that hoibench writes, except ``WEIGHTS``: synthetic-clips@VERSION, submissions@VERSION or NAME@VERSION-DIGEST."""
+_WRITTEN_FOLDER = re.compile(r"(synthetic-clips|synthetic-reach-clips|submissions)@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
+"""Names of the folders that hoibench writes, except ``WEIGHTS``, with a version: of clips, of submissions, or NAME@VERSION-DIGEST."""
 
 
 class Entry(NamedTuple):

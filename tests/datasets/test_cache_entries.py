@@ -76,14 +76,14 @@ def test_entries_that_are_not_regenerated_are_deleted_only_by_name(root, name):
 
 def test_every_folder_in_the_cache_is_listed(root):
     """An entry that is not listed could never be deleted."""
-    from hoibench.datasets.synthetic.dataset import clips_folder
+    from hoibench.datasets.synthetic.dataset import REACH_VERSION, clips_folder
     from hoibench.datasets.taco.clip_source import prepared_folder
     from hoibench.datasets.taco.download import POSES, TacoDownload
     from hoibench.datasets.taco.hand.hand_cache import VERSION
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
     from hoibench.weights.finding import cache_folder
 
-    folders = [clips_folder(cache_dir()), cache_folder()]
+    folders = [clips_folder(cache_dir()), clips_folder(cache_dir(), REACH_VERSION), cache_folder()]
     (root.parent / "taco" / POSES).mkdir(parents=True)
     prepared = prepared_folder(TacoDownload(root.parent / "taco"), ProxyHand())
     assert prepared.name.startswith(PREPARED)

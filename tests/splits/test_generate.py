@@ -60,7 +60,7 @@ def run(*arguments, **environment):
 def test_check_without_the_lists_skips_taco():
     done = run("--check")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("same") == 13
+    assert done.stderr.count("same") == 16
     assert "Skipped the splits of TACO: give --lists" in done.stderr
 
 
@@ -68,7 +68,7 @@ def test_check_without_the_lists_skips_taco():
 def test_check_with_the_lists_covers_every_shipped_file(field_data):
     done = run("--check", HOIBENCH_FIELD_DATA=str(field_data))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("same") == len(list(SPLITS_FOLDER.glob("*@*/*"))) == 13 + 5 * 4 + 2 * 6
+    assert done.stderr.count("same") == len(list(SPLITS_FOLDER.glob("*@*/*"))) == 16 + 5 * 4 + 2 * 6
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -221,3 +221,19 @@ def test_wide_has_the_same_scenes_with_other_cameras(parts):
             assert [rig().cluster(serial) for serial in other.entry.camera_ids] == list(CLUSTERS)
             assert other.source not in other.entry.camera_ids
     assert len({line.entry.camera_ids for line in wide.lines("train")}) > 50
+
+
+def test_reach_has_every_kind_of_change_in_other_clips(parts):
+    reach = VersionedSplit("synthetic-reach@1")
+    test, demo = reach.lines("test"), reach.lines("demo")
+    kinds = [(*line.recipe["hands"], line.recipe["change"]) for line in test]
+    assert {kind: kinds.count(kind) for kind in kinds} == dict.fromkeys(kinds, 4)
+    assert len(kinds) == 24
+    assert {(*line.recipe["hands"], line.recipe["change"]) for line in demo} == set(kinds)
+    assert len(demo) == 6
+    assert all(line in test for line in demo)
+    others = [line for lines in parts.values() for line in lines]
+    for get in (lambda line: line.entry.id, lambda line: line.entry.instances, lambda line: line.recipe["seed"]):
+        assert not {get(line) for line in test} & {get(line) for line in others}
+    assert {line.entry.triplet for line in test} <= {line.entry.triplet for line in parts["train"]}
+    assert {key for line in test for key in line.recipe} == reach.release.recipe.keys()

@@ -1,4 +1,6 @@
-"""Synthetic clips that tests share; fixtures: ``demo_root``, ``train_root``. Tests load no other clips from these: they would be written there."""
+"""Synthetic clips that tests share; fixtures: ``demo_root``, ``reach_root``, ``train_root``.
+
+Tests load no other clips from these: they would be written there."""
 
 from __future__ import annotations
 
@@ -12,6 +14,12 @@ from disk_cache import DATA_CODE, cached_folder
 def demo_root() -> Path:
     """A root of the data set ``synthetic`` with the clips of the split ``demo``; may be used as a cache."""
     return _generated("demo", None)
+
+
+@pytest.fixture(scope="session")
+def reach_root() -> Path:
+    """A root with the clips of the split ``synthetic-reach@1/demo``."""
+    return _generated("synthetic-reach@1/demo", None)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A sample of the content of the synthetic data set, and its comparison with the arrays in tests/datasets/synthetic/golden.
 
-After a change of contents that is meant, raise ``VERSION`` in hoibench/datasets/synthetic/dataset.py, then run this file to store what the new
-version holds.
+After a change of contents that is meant, raise ``VERSION`` or ``REACH_VERSION`` in hoibench/datasets/synthetic/dataset.py, then run this file to
+store what the new version holds.
 """
 
 import hashlib
@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hoibench.datasets.split_files import VersionedSplit
 from hoibench.datasets.synthetic.cameras import build_camera
 from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_object
-from hoibench.datasets.synthetic.dataset import VERSION, SyntheticDataset
+from hoibench.datasets.synthetic.dataset import REACH_VERSION, VERSION, SyntheticDataset, build_line_scene
 from hoibench.datasets.synthetic.materials import build_textured_surfaces
 from hoibench.datasets.synthetic.render import RenderScene, RenderView
 from hoibench.datasets.synthetic.scene import build_scene
@@ -77,10 +78,9 @@ def scenes():
     pictures = []
     for index, triplet in enumerate(chosen_triplets()):
         scene = build_scene(triplet, index % INSTANCES, (3 * index + 1) % INSTANCES, index)
-        hands = [scene.hands[side] for side in SIDES]
-        skin = np.stack([proxy_hand.vertices(h.side, h.theta, h.trans, h.betas) for h in hands])
+        hands, skin = [scene.hands[side] for side in SIDES], _skin(scene)
         surfaces = build_textured_surfaces(scene, index)
-        found["motion"].append([i.poses[:, :3, :3] @ _FRAME.T + i.poses[:, :3, 3:] for i in (scene.tool, scene.target)])
+        found["motion"].append(_motion(scene))
         found["skin"].append(skin[:, :, _SKIN])
         found["hand"].append(skin[:, _MIDDLE])
         found["betas"].append([hand.betas for hand in hands])
@@ -90,6 +90,23 @@ def scenes():
             camera = zoomed_cameras(surfaces, serials[index : index + 1])[serials[index]]
             pictures.append(RenderView(render_scene, camera).render(render_scene.mesh(_MIDDLE)))
     return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
+
+
+def reach_contents():
+    """Return the motion of objects and hands in the demo clips of synthetic-reach; all else is made as in the other splits."""
+    built = [build_line_scene(line) for line in VersionedSplit(REACH_VERSION).lines("demo")]
+    return {
+        "reach/motion": np.array([_motion(scene) for scene in built]),
+        "reach/skin": np.array([_skin(scene)[:, :, _SKIN] for scene in built]),
+    }
+
+
+def _motion(scene):
+    return [item.poses[:, :3, :3] @ _FRAME.T + item.poses[:, :3, 3:] for item in (scene.tool, scene.target)]
+
+
+def _skin(scene):
+    return np.stack([proxy_hand.vertices(h.side, h.theta, h.trans, h.betas) for h in map(scene.hands.get, SIDES)])
 
 
 def frames():
@@ -153,10 +170,10 @@ def read_golden(version=VERSION):
         return {name: _unpacked(name, stored[name]) for name in stored.files}
 
 
-def write_golden(found):
-    """Store content as that of the current version."""
+def write_golden(found, version):
+    """Store content as that of a version."""
     FOLDER.mkdir(exist_ok=True)
-    np.savez_compressed(FOLDER / f"{VERSION}.npz", **{name: _packed(name, array) for name, array in found.items()})
+    np.savez_compressed(FOLDER / f"{version}.npz", **{name: _packed(name, array) for name, array in found.items()})
 
 
 def _packed(name, array):
@@ -176,7 +193,9 @@ def _unpacked(name, array):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        now = contents(Path(folder))
-    if (FOLDER / f"{VERSION}.npz").is_file() and (changes := differences(read_golden(), now)):
-        sys.exit("\n".join([f"the contents are not those of {VERSION}; raise VERSION first:", *changes]))
-    write_golden(now)
+        current = {VERSION: contents(Path(folder)), REACH_VERSION: reach_contents()}
+    for version, now in current.items():
+        if not (FOLDER / f"{version}.npz").is_file():
+            write_golden(now, version)
+        elif changes := differences(read_golden(version), now):
+            sys.exit("\n".join([f"the contents are not those of {version}; raise it first:", *changes]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hoibench.clip import Clip
 from hoibench.clip_entry import ClipEntry
@@ -20,14 +20,14 @@ from hoibench.store.atomic import ensure_folder, find_folder_problem, free_bytes
 from hoibench.store.cache_dir import cache_dir
 from hoibench.text import count
 
+if TYPE_CHECKING:
+    from hoibench.datasets.synthetic.scene import Scene
+
 POINTS = 256
 """K, the number of tracked points."""
 
 CLIP_BYTES = 800_000
 """Size of a generated clip on disk: the mean of 27 clips."""
-
-_SPLITS = ("synthetic@2", "synthetic-wide@2")
-"""Splits of the data set; a part given without the name of its split, e.g. ``demo``, is one of the first split."""
 
 VERSION = "synthetic@2"
 """Version of the clips' content: shapes, motion, images and truth.
@@ -35,6 +35,12 @@ VERSION = "synthetic@2"
 Change it with every change of the content, and only then: runs on clips of different versions are never ranked together.  A test compares the content
 with golden arrays (tests/support/synthetic_golden.py).
 """
+
+REACH_VERSION = "synthetic-reach@1"
+"""Version of the content of clips in which hands reach for objects or release them; change it as ``VERSION``, and whenever that changes."""
+
+_VERSIONS = {"synthetic@2": VERSION, "synthetic-wide@2": VERSION, "synthetic-reach@1": REACH_VERSION}
+"""Split of the data set -> version of its content; a part without the name of its split, e.g. ``demo``, is one of the first split."""
 
 
 class SyntheticDataset(Dataset):
@@ -66,21 +72,22 @@ class SyntheticDataset(Dataset):
             UnknownName: the part does not exist; suggests the nearest names.
         """
         name, _, part = split.rpartition("/")
-        if name not in ("", *_SPLITS):
+        name = name or next(iter(_VERSIONS))
+        if name not in _VERSIONS:
             raise UnknownName("split", split, self.splits())
-        return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=VERSION)
+        return replace(self._splits[name].manifest(part), truth_id=_VERSIONS[name])
 
     def preflight(self, entries: Sequence[ClipEntry]) -> Iterable[Problem]:
         """Return a problem if clips are missing and cannot be generated: the cache or ``root`` is not writable, or its disk is too small."""
-        missing = sum(not self._clip_folder(entry).is_dir() for entry in entries)
+        missing = self.clips_to_generate(entries)
         if not missing:
             return
-        folder = clips_folder(self._root)
-        fix = f"{count(missing, 'clip')} to be generated there; choose another folder by HOIBENCH_CACHE or --root"
+        folder = self._clip_folder(missing[0]).parents[1]
+        fix = f"{count(len(missing), 'clip')} to be generated there; choose another folder by HOIBENCH_CACHE or --root"
         if reason := find_folder_problem(folder):
             yield Problem(str(folder), "", reason, "", fix)
         elif (free := free_bytes(folder)) < missing * CLIP_BYTES:
-            yield Problem(str(folder), "", f"has {free} bytes free", f"about {missing * CLIP_BYTES}", fix)
+            yield Problem(str(folder), "", f"has {free} bytes free", f"about {len(missing) * CLIP_BYTES}", fix)
 
     def load(self, entry: ClipEntry) -> Clip:
         """Load a clip; on first use, it is generated, which takes a few seconds.
@@ -117,7 +124,8 @@ class SyntheticDataset(Dataset):
         return folder
 
     def _clip_folder(self, entry: ClipEntry) -> Path:
-        return clips_folder(self._root) / self._line(entry)[0] / entry.id
+        split, _ = self._line(entry)
+        return clips_folder(self._root, _VERSIONS[split]) / split / entry.id
 
     def _line(self, entry: ClipEntry) -> tuple[str, SplitLine]:
         """Return the name of a clip's split, and its line there; the same scene with other cameras is another clip."""
@@ -131,7 +139,7 @@ class SyntheticDataset(Dataset):
 
     @cached_property
     def _splits(self) -> dict[str, VersionedSplit]:
-        return {name: VersionedSplit(name) for name in _SPLITS}
+        return {name: VersionedSplit(name) for name in _VERSIONS}
 
     @cached_property
     def _lines(self) -> dict[tuple[str, tuple[str, ...]], tuple[str, SplitLine]]:
@@ -142,17 +150,28 @@ class SyntheticDataset(Dataset):
 
 
 def _generate(root: Path, line: SplitLine) -> None:
-    from hoibench.datasets.synthetic.scene import build_scene
     from hoibench.datasets.synthetic.writer import write_sequence
 
-    triplet, source = line.entry.triplet, line.source
-    if triplet is None or source is None:
-        raise ValueError(f"clip {line.entry.id} has no triplet or no source camera in its split")
+    if line.source is None:
+        raise ValueError(f"clip {line.entry.id} has no source camera in its split")
+    serials = (*line.entry.camera_ids, line.source)
+    write_sequence(root, line.entry.id, build_line_scene(line), serials, line.recipe["seed"])
+
+
+def build_line_scene(line: SplitLine) -> Scene:
+    """Build the scene of a clip of a split, without files; raises ValueError if the line has no triplet."""
+    from hoibench.datasets.synthetic.reach import Reach
+    from hoibench.datasets.synthetic.scene import build_scene
+
+    if line.entry.triplet is None:
+        raise ValueError(f"clip {line.entry.id} has no triplet in its split")
     recipe = line.recipe
-    scene = build_scene(triplet, recipe["tool_instance"], recipe["target_instance"], recipe["seed"])
-    write_sequence(root, line.entry.id, scene, (*line.entry.camera_ids, source), recipe["seed"])
+    reach = Reach(tuple(recipe["hands"]), recipe["change"], recipe["time"]) if "hands" in recipe else None
+    return build_scene(
+        line.entry.triplet, recipe["tool_instance"], recipe["target_instance"], recipe["seed"], reach=reach
+    )
 
 
-def clips_folder(root: Path) -> Path:
-    """Return the folder in ``root`` for generated clips of the current ``VERSION``; it contains a folder per split."""
-    return root / VERSION.replace("@", "-clips@")
+def clips_folder(root: Path, version: str = VERSION) -> Path:
+    """Return the folder in ``root`` for generated clips of a version of the content; it contains a folder per split."""
+    return root / version.replace("@", "-clips@")

@@ -38,11 +38,15 @@ class Grasp:
         rotation: (3, 3) rotation from the hand's rest axes to the object's frame.
         wrist: (3,) position of the wrist in the object's frame, in metres.
         fingers: (45,) axis-angle vectors of the 15 finger joints, in radians.
+        approach: (3,) unit vector in the object's frame, the direction in which the hand came.
+        closing: (4, 5, 3) bend of the fingers, see ``joint_angles``, when it came and after each of three steps of closing.
     """
 
     rotation: FloatArray
     wrist: FloatArray
     fingers: FloatArray
+    approach: FloatArray
+    closing: FloatArray
 
 
 def close_hand(solid: Solid, grip: Grip, side: Side, betas: FloatArray) -> Grasp:
@@ -59,9 +63,10 @@ def close_hand(solid: Solid, grip: Grip, side: Side, betas: FloatArray) -> Grasp
     wrist = _approach(distance_to, bend, wrist, approach)
     goal = np.full((5, 3), grip.goal)
     goal[FINGERS.index("thumb")] = 0.0 if grip.goal < grip.curl else 1.0
+    closing = [bend]
     for first in range(3):
-        bend = _bend_fingers(distance_to, bend, goal, wrist, first)
-    return Grasp(rotation, wrist, joint_angles(bend[None], side)[0])
+        closing.append(_bend_fingers(distance_to, closing[-1], goal, wrist, first))
+    return Grasp(rotation, wrist, joint_angles(closing[-1][None], side)[0], approach, np.stack(closing))
 
 
 def joint_angles(bend: FloatArray, side: Side) -> FloatArray:

@@ -28,6 +28,7 @@ from hoibench.datasets.synthetic.collision import (
 )
 from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, close_hand
 from hoibench.datasets.synthetic.objects.object_model import ObjectModel
+from hoibench.datasets.synthetic.reach import DISTANCE, Reach, action_times, move_away, resting_share
 from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, Side
@@ -72,12 +73,19 @@ class Scene:
 
 
 def build_scene(
-    triplet: Triplet, tool_instance: int, target_instance: int, seed: int, frames: int = 25, fps: float = 8.0
+    triplet: Triplet,
+    tool_instance: int,
+    target_instance: int,
+    seed: int,
+    frames: int = 25,
+    fps: float = 8.0,
+    reach: Reach | None = None,
 ) -> Scene:
     """Build a scene with the objects, hands and motion of a triplet (tool, action, target); equal arguments give equal bytes.
 
-    The right hand holds the tool and the left hand holds the target, which is on the table.  The seed determines the person, positions and headings,
-    and at most a tenth of the motion; everything else follows from the triplet and the object instances.
+    The right hand holds the tool and the left hand holds the target, which is on the table, in all frames or as ``reach`` says; while a hand of
+    ``reach`` is away, both objects rest.  The seed determines the person, positions and headings, and at most a tenth of the motion; everything else
+    follows from the triplet and the object instances.
 
     Raises:
         ValueError: the triplet or an instance is not in the ``catalogue``.
@@ -94,16 +102,23 @@ def build_scene(
     person = int(np.random.default_rng(seeds).integers(PERSON_COUNT))
     right = _person_grasp(triplet[0], tool_instance, "right", person)
     left = _person_grasp(triplet[2], target_instance, "left", person)
+    t = np.arange(frames) / fps
+    held = t if reach is None else reach.held_seconds(t)
+    times = t if reach is None else action_times(held)
     best = np.inf
     for adjustment in ADJUSTMENTS:
         if adjustment.lean > 0.0 and tool.family != "stick":
             continue
         rng = np.random.default_rng([*seeds, 1])
-        plan = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng, adjustment)
+        plan = plan_choreography(tool, target, triplet[1], times, rng, adjustment)
         offset, distance = _lower(plan, tool, target, right, left, person)
         if distance < best:
             best, choreography, poses = distance, plan, plan.tool.copy()
             poses[:, 2, 3] += offset
+            if reach is not None and "right" in reach.hands:
+                at_rest = plan.tool[times.argmin()][None]
+                lowest, _ = _lower(Choreography(plan.target, at_rest, 0.0), tool, target, right, left, person)
+                poses[:, 2, 3] -= (offset - lowest) * resting_share(times)
         if plan.gap > 0.0 or best < IN_CONTACT:
             break
     to_rig = np.eye(4)
@@ -113,6 +128,12 @@ def build_scene(
         "left": _hand_motion("left", left, target_poses, person),
         "right": _hand_motion("right", right, tool_poses, person),
     }
+    if reach is not None:
+        distances = dict(zip(SIDES, np.random.default_rng([*seeds, 2]).uniform(*DISTANCE, len(SIDES)), strict=True))
+        if "left" in reach.hands:
+            hands["left"] = move_away(hands["left"], left, target_poses, held, distances["left"])
+        if "right" in reach.hands:
+            hands["right"] = move_away(hands["right"], right, tool_poses, held, distances["right"])
     tool_object = SceneObject(tool_id, triplet[0], Mesh(tool.solid.vertices, tool.solid.faces), tool_poses)
     target_object = SceneObject(target_id, triplet[2], Mesh(target.solid.vertices, target.solid.faces), target_poses)
     return Scene(triplet, tool_object, target_object, hands, float(TABLE_ORIGIN[2]), fps, frames)

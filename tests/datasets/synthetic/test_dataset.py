@@ -9,7 +9,7 @@ import pytest
 from hoibench.clip import CLUSTERS
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import clip_set_id
-from hoibench.datasets.synthetic.dataset import POINTS, VERSION, SyntheticDataset, clips_folder
+from hoibench.datasets.synthetic.dataset import POINTS, REACH_VERSION, VERSION, SyntheticDataset, clips_folder
 from hoibench.geometry import project, to_camera
 from hoibench.plugins import UnknownName
 
@@ -92,6 +92,26 @@ def test_wide_clips_differ_from_others(tmp_path):
     assert "synthetic-wide@2/demo" in dataset.splits()
     with pytest.raises(UnknownName, match="did you mean synthetic-wide@2/demo"):
         dataset.manifest("synthetic-wide@3/demo")
+
+
+def test_reach_has_a_version_and_a_folder_of_its_own(reach_root):
+    dataset = SyntheticDataset.open(reach_root)
+    manifest = dataset.manifest("synthetic-reach@1/demo")
+    assert manifest.truth_id == REACH_VERSION != VERSION == dataset.manifest("demo").truth_id
+    assert list(dataset.preflight(manifest.entries)) == []
+    folder = reach_root / "synthetic-reach-clips@1" / "synthetic-reach@1"
+    assert folder.parent == clips_folder(reach_root, REACH_VERSION)
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == [e.id for e in manifest.entries]
+
+
+def test_reaching_hands_stay_in_every_image(reach_root):
+    dataset = SyntheticDataset.open(reach_root)
+    for entry in dataset.manifest("synthetic-reach@1/demo").entries:
+        clip = dataset.load(entry)
+        height, width = clip.size
+        for camera in clip.cameras:
+            pixels = project(to_camera(clip.tracks.world.astype(float), camera.R, camera.t), camera.K)
+            assert ((pixels > -0.5) & (pixels < [width - 0.5, height - 0.5])).all(axis=-1).mean() > 0.97
 
 
 def test_an_unknown_clip_is_refused(tmp_path):

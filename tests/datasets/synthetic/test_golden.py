@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from synthetic_golden import FOLDER, chosen_triplets, contents, differences, objects, read_golden
+from synthetic_golden import FOLDER, chosen_triplets, contents, differences, objects, reach_contents, read_golden
 
 from hoibench.datasets.synthetic.catalogue import catalogue
-from hoibench.datasets.synthetic.dataset import VERSION
+from hoibench.datasets.synthetic.dataset import REACH_VERSION, VERSION
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +14,11 @@ def golden():
 def test_the_content_is_that_of_the_declared_version(golden, tmp_path):
     """For an intended change, raise VERSION and run tests/support/synthetic_golden.py."""
     assert differences(golden, contents(tmp_path)) == []
+
+
+def test_the_content_of_synthetic_reach_is_that_of_its_declared_version():
+    """For an intended change, raise REACH_VERSION and run tests/support/synthetic_golden.py."""
+    assert differences(read_golden(REACH_VERSION), reach_contents()) == []
 
 
 def test_the_golden_scenes_have_every_action_tool_target_and_person(golden):
@@ -62,4 +67,4 @@ def test_another_count_and_other_arrays_are_detected(golden):
 
 
 def test_the_golden_files_stay_small():
-    assert (FOLDER / f"{VERSION}.npz").stat().st_size < 2 * 2**20
+    assert sum((FOLDER / f"{version}.npz").stat().st_size for version in (VERSION, REACH_VERSION)) < 2 * 2**20
