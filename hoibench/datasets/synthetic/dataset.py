@@ -86,8 +86,8 @@ class SyntheticDataset(Dataset):
         fix = f"{count(len(missing), 'clip')} to be generated there; choose another folder by HOIBENCH_CACHE or --root"
         if reason := find_folder_problem(folder):
             yield Problem(str(folder), "", reason, "", fix)
-        elif (free := free_bytes(folder)) < missing * CLIP_BYTES:
-            yield Problem(str(folder), "", f"has {free} bytes free", f"about {len(missing) * CLIP_BYTES}", fix)
+        elif (free := free_bytes(folder)) < (needed := len(missing) * CLIP_BYTES):
+            yield Problem(str(folder), "", f"has {free} bytes free", f"about {needed}", fix)
 
     def load(self, entry: ClipEntry) -> Clip:
         """Load a clip; on first use, it is generated, which takes a few seconds.

@@ -145,7 +145,9 @@ def test_a_tool_that_no_hand_holds_lies_on_the_table_or_its_target(built):
     if "right" in line.recipe["hands"]:
         n, surface = _held(line).argmin(), _surface(line, scene, "tool")
         above_target = _distances(line, scene, "target", surface)[n].min()
-        assert min(above_target, surface[n, :, 2].min() - scene.table_height) < 0.001
+        assert (
+            min(above_target, surface[n, :, 2].min() - scene.table_height) < 0.002
+        )  # of sampled points, not of the lowest one
 
 
 def test_the_hand_moves_without_jumps(built):
