@@ -1,4 +1,4 @@
-"""What submission.toml claims: its names must not be those of others, and its split must be the released one."""
+"""Checks of the claims in submission.toml: names that belong to others, and a split that is not the released one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a submission claims: its texts, its names, its split, and different predictions for each seed."""
+"""Claims of a submission: its texts, its names, its split, and different predictions for each seed."""
 
 import os
 import shutil
