@@ -112,7 +112,8 @@ def write_clip(folder: Path, clip: Clip) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_temporary_files(folder)
-    (folder / CLIP_FILE).unlink(missing_ok=True)
+    for name in (CLIP_FILE, _TRACKS_FILE, _OBJECTS_FILE):
+        (folder / name).unlink(missing_ok=True)
     record = ClipRecord(
         fps=float(clip.fps),
         frames=int(clip.frames),

@@ -1,4 +1,4 @@
-"""Where to look: each method's worst clip, the clips on which methods differ most, and the comparisons of all pairs, for the primary columns."""
+"""Clips to look at: each method's worst one, the clips on which methods differ most, and the comparisons of all pairs, for the primary columns."""
 
 from __future__ import annotations
 

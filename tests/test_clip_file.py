@@ -93,6 +93,13 @@ def test_objects_round_trip_and_are_read_on_first_use(tmp_path, clip):
         _ = damaged.objects
 
 
+def test_a_clip_without_objects_replaces_one_with_objects(tmp_path, clip):
+    tool = RigidObject(OBJECT_PARTS[0], np.eye(3), np.array([[0, 1, 2]]), np.eye(3)[None], np.zeros((1, 3)))
+    write_clip(tmp_path / "c", replace(clip, frames=1, tracks=None, load_objects=lambda: (tool,), load_video=None))
+    write_clip(tmp_path / "c", replace(clip, load_objects=None, load_video=None))
+    assert read_clip(tmp_path / "c").objects is None
+
+
 def test_a_clip_without_tracks_and_videos_is_read(tmp_path, clip):
     write_clip(tmp_path / "c", replace(clip, tracks=None, load_masks=None, load_video=None))
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["clip.json"]

@@ -76,12 +76,7 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
     status = results["status"].to_numpy(dtype=object)
     raw_value = results["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     ok = (status == "ok") & np.isfinite(raw_value)
-    is_defined = np.zeros(shape[1], dtype=bool)
-    is_defined[clip[ok if truth_row is None else ok & (row == truth_row)]] = True
-    applies = np.zeros(shape[0], dtype=bool)
-    applies[row[ok]] = True
-    left_out = (status == "undefined") | ((status == "not_applicable") & applies[row])
-    failed, cap = left_out & is_defined[clip], _clip_caps(results, shape[1], card)
+    failed, cap = _find_missing_answers(row, clip, status, ok, truth_row), _clip_caps(results, shape[1], card)
     if card.direction == "none":
         raw_value = np.where(failed, cap[clip], raw_value)
         ok |= failed & np.isfinite(raw_value)
@@ -127,6 +122,17 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
         seed_variance=np.where(n_ok > 1, _divide(squares, n_ok - 1), np.nan),
         capped=capped,
     )
+
+
+def _find_missing_answers(row: Array, clip: Array, status: Array, ok: Array, truth_row: int | None) -> Array:
+    """Return (n,) bool, true for results without a value on a clip on which the metric is defined, of methods that it applies to.
+
+    It is defined where the truth has a value, or any row if there is no truth, and applies to methods with a value on any clip.
+    """
+    is_defined = np.isin(clip, clip[ok if truth_row is None else ok & (row == truth_row)])
+    applies = np.isin(row, row[ok])
+    missing: Array = is_defined & ((status == "undefined") | ((status == "not_applicable") & applies))
+    return missing
 
 
 def result_costs(values: Array, numbers: Array, ok: Array, direction: Direction) -> Array:
