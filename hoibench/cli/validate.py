@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -13,6 +14,9 @@ from hoibench.arguments import parse
 from hoibench.cli.output import StatusConsole
 from hoibench.cli.progress_bar import progress_bar
 from hoibench.text import count
+
+if TYPE_CHECKING:
+    from hoibench.submissions.validate import Validation
 
 PROBLEMS = 3
 _MAX_LINES = 100
@@ -45,13 +49,25 @@ def validate_command(arguments: Sequence[str]) -> int:
         result = validate(options.path, options.root, on_progress)
     problems = [str(problem) for problem in result.problems]
     if options.json:
-        print(json.dumps({"problems": problems, "predictions": result.predictions}))
+        counts = {"predictions": 0, "clips": 0, "seeds": 0}
+        if result.layout is not None:
+            counts = {
+                "predictions": len(result.layout.predictions),
+                "clips": result.layout.clips,
+                "seeds": result.layout.seeds,
+            }
+        print(json.dumps({"problems": problems, **counts}))
     else:
         for line in problems[:_MAX_LINES]:
             print(line)
         if len(problems) > _MAX_LINES:
             print(f"and {len(problems) - _MAX_LINES} more; --json lists all")
-        print(
-            f"{options.path}: {'pack' if result.is_pack else count(result.predictions, 'prediction')}, {count(len(problems), 'problem')}"
-        )
+        print(f"{options.path}: {_contents(result)}, {count(len(problems), 'problem')}")
     return PROBLEMS if problems else 0
+
+
+def _contents(result: Validation) -> str:
+    if result.layout is None:
+        return "pack" if result.is_pack else "not unpacked"
+    parts = (count(result.layout.clips, "clip"), count(result.layout.seeds, "seed"))
+    return f"{count(len(result.layout.predictions), 'prediction')} of {', '.join(parts)}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hoibench.problems import Problem, raise_if_any
+from hoibench.submissions.layout import FOLDER_VIEW_FILE
 
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zip", ".zst")
@@ -95,7 +96,7 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return [
         info
         for info in archive.infolist()
-        if not info.filename.startswith("__MACOSX/") and info.filename.rpartition("/")[2] != ".DS_Store"
+        if not info.filename.startswith("__MACOSX/") and info.filename.rpartition("/")[2] != FOLDER_VIEW_FILE
     ]
 
 

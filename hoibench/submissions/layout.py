@@ -14,6 +14,8 @@ from hoibench.submissions.submission import SUBMISSION_FILE
 
 MAX_ENTRIES = 100_000
 """Largest number of entries of one folder."""
+FOLDER_VIEW_FILE = ".DS_Store"
+"""The file that macOS adds to every folder that is opened; it is ignored."""
 
 _TOP_FILES = re.compile(rf"{re.escape(SUBMISSION_FILE)}|(README|LICENSE|LICENCE)(\.(md|rst|txt))?")
 _PREDICTION_FILES = re.compile(rf"view-\d{{1,4}}\.(mp4|mkv)|{re.escape(TRACKS_FILE)}|{re.escape(PREDICTION_FILE)}")
@@ -36,6 +38,16 @@ class Layout:
 
     predictions: tuple[StoredFolder, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def clips(self) -> int:
+        """The number of clips."""
+        return len({stored.clip for stored in self.predictions})
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds; predictions that are not in folders of seeds have one."""
+        return len({stored.seed for stored in self.predictions})
 
 
 def read_layout(root: Path) -> Layout:
@@ -74,7 +86,7 @@ def _list_folder(folder: Path, files: re.Pattern[str] | None, problems: list[Pro
             folders.append(path)
         elif not entry.is_file(follow_symlinks=False):
             problems.append(Problem(str(path), "", "is a special file", "a regular file", "remove it"))
-        elif files is None or not files.fullmatch(entry.name):
+        elif entry.name != FOLDER_VIEW_FILE and (files is None or not files.fullmatch(entry.name)):
             problems.append(Problem(str(path), "", "is no file of a submission", "", "remove it"))
     return folders
 

@@ -14,7 +14,7 @@ from hoibench.progress import ProgressCallback
 from hoibench.results.pack import is_pack
 from hoibench.submissions.archive import unpack
 from hoibench.submissions.claims import find_copied_seeds, find_coverage_problems, find_name_problems
-from hoibench.submissions.layout import StoredFolder, read_layout
+from hoibench.submissions.layout import Layout, StoredFolder, read_layout
 from hoibench.submissions.limited import LimitedProcess, LimitExceeded, call_limited
 from hoibench.submissions.pack_check import find_pack_problems
 from hoibench.submissions.prediction_check import check_prediction, find_rate_problems
@@ -31,13 +31,13 @@ class Validation:
     Attributes:
         problems: all problems; files are relative to the submission.
         submission: the contents of submission.toml; None if it cannot be read, and then no prediction was read either.
-        predictions: the number of predictions that were found.
+        layout: the predictions that were found; None of a pack, and of a zip that is not unpacked.
         is_pack: True for a packed result.
     """
 
     problems: tuple[Problem, ...]
     submission: Submission | None
-    predictions: int
+    layout: Layout | None
     is_pack: bool = False
 
 
@@ -61,9 +61,9 @@ def validate(path: Path, root: Path | None = None, on_progress: ProgressCallback
         try:
             call_limited(unpack, path, Path(folder), limits=UNPACKING)
         except ProblemsFound as error:
-            return Validation(tuple(_readable(problem, path.parent) for problem in error.problems), None, 0)
+            return Validation(tuple(_readable(problem, path.parent) for problem in error.problems), None, None)
         except LimitExceeded as error:
-            return Validation((Problem(path.name, "", str(error), "", "zip fewer files"),), None, 0)
+            return Validation((Problem(path.name, "", str(error), "", "zip fewer files"),), None, None)
         return _validate_folder(find_root(Path(folder)), root, on_progress)
 
 
@@ -86,7 +86,7 @@ def _validate_folder(folder: Path, root: Path | None, on_progress: ProgressCallb
         else:
             found += find_coverage_problems(submission, layout.predictions, target)
         found += _find_content_problems(folder, layout.predictions, submission.to_spec(), target, on_progress)
-    return Validation(tuple(_readable(problem, folder) for problem in found), submission, len(layout.predictions))
+    return Validation(tuple(_readable(problem, folder) for problem in found), submission, layout)
 
 
 def _validate_pack(folder: Path) -> Validation:
@@ -94,7 +94,7 @@ def _validate_pack(folder: Path) -> Validation:
         found = call_limited(find_pack_problems, folder)
     except LimitExceeded as error:
         found = [Problem(".", "", str(error), "", "publish fewer methods in one pack")]
-    return Validation(tuple(_readable(problem, folder) for problem in found), None, 0, is_pack=True)
+    return Validation(tuple(_readable(problem, folder) for problem in found), None, None, is_pack=True)
 
 
 def _find_content_problems(

@@ -87,7 +87,7 @@ def test_a_zip_of_its_predictions_gives_the_same_rows(call, installed, own_run):
     ):
         declaration = re.sub(rf"^{key} = .*", f"{key} = {value}", declaration, flags=re.MULTILINE)
     (predictions / "submission.toml").write_text(declaration)
-    assert "6 predictions, 0 problems" in call("-m", "hoibench", "validate", str(predictions))
+    assert "6 predictions of 6 clips, 1 seed, 0 problems" in call("-m", "hoibench", "validate", str(predictions))
     call("-m", "zipfile", "-c", "handed_in.zip", str(predictions))
     methods = ("--method", f"folder={predictions}", "--method", "zipped=handed_in.zip")
     call("-m", "hoibench.run", *methods, *FLAGS, "--out", "again")
@@ -114,6 +114,8 @@ def test_the_script_of_the_docs_writes_a_submission(call, tmp_path):
     (folder / "submission.toml").write_text(declaration)
     (tmp_path / "predict.py").write_text(script)
     call("predict.py", cwd=tmp_path)
-    assert "18 predictions, 0 problems" in call("-m", "hoibench", "validate", str(folder))
+    assert "18 predictions of 6 clips, 3 seeds, 0 problems" in call("-m", "hoibench", "validate", str(folder))
     call("-m", "zipfile", "-c", "my_predictions.zip", "my_predictions", cwd=tmp_path)
-    assert "18 predictions, 0 problems" in call("-m", "hoibench", "validate", "my_predictions.zip", cwd=tmp_path)
+    assert "18 predictions of 6 clips, 3 seeds, 0 problems" in call(
+        "-m", "hoibench", "validate", "my_predictions.zip", cwd=tmp_path
+    )

@@ -26,12 +26,12 @@ def test_a_complete_submission_has_no_problems(submission, tmp_path):
         zip_folder(submission, tmp_path / "m.ZIP", "mine/"),
     ):
         found = validate(path)
-        assert (found.problems, found.predictions, found.submission.name) == ((), 12, "mine")
+        assert (found.problems, len(found.layout.predictions), found.submission.name) == ((), 12, "mine")
 
 
 def test_the_command_prints_problems_and_returns_3(submission, capsys):
     assert main(["validate", str(submission)]) == 0
-    assert "12 predictions, 0 problems" in capsys.readouterr().out
+    assert "12 predictions of 6 clips, 2 seeds, 0 problems" in capsys.readouterr().out
     (submission / "submission.toml").write_text("name = 3")
     assert main(["validate", str(submission), "--json"]) == 3
     problems = json.loads(capsys.readouterr().out)["problems"]
@@ -51,6 +51,12 @@ def test_each_wrong_key_is_a_problem_of_its_own(submission):
     path.unlink()
     (line,) = lines(submission)
     assert line.startswith("submission.toml is missing: write it, as docs/submit.md shows")
+
+
+def test_the_file_that_macos_adds_to_folders_is_ignored(submission):
+    for folder in (submission, submission / "seed-0", submission / "seed-0" / "clip_0"):
+        (folder / ".DS_Store").touch()
+    assert lines(submission) == []
 
 
 def test_what_macos_adds_to_a_zip_is_left_out(submission, tmp_path):
