@@ -126,5 +126,6 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
     lines += [f"failed  {key}  {reason}" for key, reason in facts["failed"].items()]
     lines += [f"no source view  {key}  {reason}" for key, reason in facts["source_view_errors"].items()]
+    lines += [f"warning  {key}  {text}" for key, texts in facts["warnings"].items() for text in texts]
     counts = ", ".join(f"{len(facts[name])} {name}" for name in ("created", "skipped", "failed"))
     return "\n".join([*lines, counts, facts["out"]])

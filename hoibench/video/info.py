@@ -111,7 +111,9 @@ def read_video_header(path: Path) -> VideoHeader:
         if "mp4" in container.format.name:
             _check_length(path)
         context = stream.codec_context
-        return VideoHeader(stream.frames, context.height, context.width, float(stream.average_rate or 0.0))
+        return VideoHeader(
+            stream.frames, context.height, context.width, float(stream.average_rate or stream.guessed_rate or 0.0)
+        )
 
 
 def read_frame_times(path: Path) -> list[float]:

@@ -182,7 +182,9 @@ class DownloadedClips:
         if self.on_message is not None and not prepared.has(line):
             self.on_message(f"preparing {line.entry.id}")
         # Called even if the clip exists: the download may have changed since.
-        error = prepare_line(self.download, line, self.out, self.model).source_view_error
-        if error is not None:
-            log.warning("clip %s has no source view: %s", line.entry.id, error)
+        result = prepare_line(self.download, line, self.out, self.model)
+        for warning in result.warnings:
+            log.warning("clip %s: %s", line.entry.id, warning)
+        if result.source_view_error is not None:
+            log.warning("clip %s has no source view: %s", line.entry.id, result.source_view_error)
         return prepared.load(line)

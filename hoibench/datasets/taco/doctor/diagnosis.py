@@ -13,6 +13,7 @@ from hoibench.datasets.taco.doctor.environment import check_environment
 from hoibench.datasets.taco.doctor.listing import list_download
 from hoibench.datasets.taco.doctor.presence import check_presence
 from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
+from hoibench.datasets.taco.doctor.sequences import check_sequences
 from hoibench.datasets.taco.doctor.videos import check_videos
 from hoibench.problems import Problem
 from hoibench.progress import ProgressCallback
@@ -25,6 +26,7 @@ CHECKS: tuple[Callable[[DiagnosticContext], Iterator[Check]], ...] = (
     check_annotations,
     check_cameras,
     check_videos,
+    check_sequences,
     check_environment,
 )
 """Functions that yield checks, in order of importance."""
@@ -42,7 +44,8 @@ def diagnose(
 ) -> Diagnosis:
     """Find missing, damaged and inconsistent files in a TACO download, without writing to it, and return all checks with their problems.
 
-    Checks names, file headers, calibrations and object poses of all sequences, and complete videos, hand poses, meshes and projections of a sample.
+    Checks names, file headers, calibrations and object poses of all sequences, and complete videos, hand poses, meshes and the checks that
+    preparation holds, too, of a sample.
 
     Args:
         root: the folder with the unpacked zips.

@@ -97,8 +97,12 @@ class Findings:
             fix: what the user can do; by default, the fix of the check.
             times: number that the problem adds to the count.
         """
+        self.add_problem(Problem(str(file), "", found, expected, fix), times)
+
+    def add_problem(self, problem: Problem, times: int = 1) -> None:
+        """Add a problem, which adds ``times`` to the count."""
         self.count += times
-        self.problems.append(Problem(str(file), "", found, expected, fix))
+        self.problems.append(problem)
 
     @contextmanager
     def catch(self, file: object) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.surfaces import Surface, map_frames
+from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, VIDEO_CHECKS, CheckedSequence, check_sequence
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.hand.hand_models import truth_kind
 from hoibench.datasets.taco.masks import MaskRenderer
@@ -43,7 +44,7 @@ from hoibench.datasets.taco.protocol import (
 )
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_points
-from hoibench.datasets.taco.visibility import DepthEdges, PointVisibility, check_parts_in_view
+from hoibench.datasets.taco.visibility import DepthEdges, PointVisibility
 from hoibench.store import read_npz, write_npz
 from hoibench.store.verified_folder import CorruptFolder, read_metadata, write_folder
 from hoibench.video import decode_crop, encode
@@ -119,11 +120,13 @@ class SequencePreparation:
         recording: the recorded sequence.
         out: the folder of prepared clips.
         recipe: crop rule and kind of video of the views.
+        warnings: what the checks of the new views found so far that is no reason to refuse them.
     """
 
     recording: Recording
     out: Path
     recipe: Recipe
+    warnings: list[str] = field(default_factory=list)
 
     def prepare_views(self, serials: Sequence[str]) -> tuple[str, ...]:
         """Write the missing tracks, meshes and poses and the missing views by these cameras, and return the serials of the new views.
@@ -132,7 +135,7 @@ class SequencePreparation:
 
         Raises:
             FileNotFoundError: a file of the sequence is missing.
-            ValueError: a file is damaged, files disagree, a camera sees no hand or object, or ``out`` was prepared from other data.
+            ValueError: a file is damaged, files disagree, a check of the sequence refuses it, or ``out`` was prepared from other data.
             WriteError: ``out`` cannot be written.
         """
         intact = {serial: record for serial in serials if (record := self._intact_view(serial)) is not None}
@@ -141,10 +144,22 @@ class SequencePreparation:
         self._ensure_settings(videos | {serial: record.video for serial, record in intact.items()})
         for serial, record in intact.items():
             check_video(self.recording, self._folder(serial), record, self._modality)
+        if missing:
+            self._check(missing)
         ensure_objects(self.recording, self.out, self._ensure_tracks())
         if missing:
             self._write_views(videos)
         return missing
+
+    def _check(self, serials: Sequence[str]) -> None:
+        """Run the checks for new views by these cameras; those of annotations once."""
+        videos = {serial: self.recording.sequence.video(serial, self._modality) for serial in serials}
+        found = [*self._annotation_warnings, *check_sequence(VIDEO_CHECKS, CheckedSequence(self.recording, videos))]
+        self.warnings.extend(warning for warning in found if warning not in self.warnings)
+
+    @cached_property
+    def _annotation_warnings(self) -> tuple[str, ...]:
+        return check_sequence(ANNOTATION_CHECKS, CheckedSequence(self.recording, {}))
 
     @property
     def _key(self) -> str:
@@ -226,8 +241,6 @@ class SequencePreparation:
         write_folder(folder, self._record, lambda new: write_npz(new / TRACKS, arrays))
 
     def _write_views(self, videos: Mapping[str, VideoRecord]) -> None:
-        cameras = (calibration.camera(calibration.size) for calibration in self.recording.calibrations.values())
-        check_parts_in_view(self._key, self._frames.surfaces, cameras)
         views = [self._view_record(serial, video) for serial, video in videos.items()]
         tracks = read_npz(tracks_folder(self.out, self._key) / TRACKS)
         points = self._frames.collapse(tracks["world"]), self._frames.collapse(tracks["recorded"])

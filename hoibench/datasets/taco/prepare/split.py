@@ -32,6 +32,7 @@ class LineResult:
         reason: why it failed; empty if it did not.
         source_view_error: why the clip has no source view (an input of video-to-video methods); None if it has one, or if the line names none.
         created_views: serials of the new views.
+        warnings: what the checks of the new views found that is no reason to refuse them.
     """
 
     key: str
@@ -39,6 +40,7 @@ class LineResult:
     reason: str = ""
     source_view_error: str | None = None
     created_views: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,14 @@ class PreparationReport:
         skipped: keys of the sequences that were already prepared.
         failed: key -> why the sequence failed.
         source_view_errors: key -> why a prepared sequence has no source view.
+        warnings: key -> what the checks of its new views found that is no reason to refuse them.
     """
 
     created: tuple[str, ...]
     skipped: tuple[str, ...]
     failed: dict[str, str]
     source_view_errors: dict[str, str]
+    warnings: dict[str, tuple[str, ...]]
 
 
 def summarize(results: Sequence[LineResult]) -> PreparationReport:
@@ -64,8 +68,15 @@ def summarize(results: Sequence[LineResult]) -> PreparationReport:
     created = {result.key for result in results if result.status == "created"} - set(failed)
     skipped = {result.key for result in results} - created - set(failed)
     no_source = {r.key: r.source_view_error for r in results if r.source_view_error is not None and r.key not in failed}
+    warnings: dict[str, tuple[str, ...]] = {}
+    for result in results:  # several lines of a sequence have the same warnings of its hands and objects
+        warnings[result.key] = tuple(dict.fromkeys((*warnings.get(result.key, ()), *result.warnings)))
     return PreparationReport(
-        tuple(sorted(created)), tuple(sorted(skipped)), dict(sorted(failed.items())), dict(sorted(no_source.items()))
+        tuple(sorted(created)),
+        tuple(sorted(skipped)),
+        dict(sorted(failed.items())),
+        dict(sorted(no_source.items())),
+        {key: texts for key, texts in sorted(warnings.items()) if texts},
     )
 
 
@@ -90,7 +101,13 @@ def prepare_line(download: TacoDownload, line: SplitLine, out: Path, model: Hand
             not_downloaded = f"camera {line.source} was not downloaded"
             source_view_error = " ".join(str(error).split()) if is_downloaded else not_downloaded
     status: Literal["created", "skipped"] = "created" if created else "skipped"
-    return LineResult(line.entry.id, status, source_view_error=source_view_error, created_views=created)
+    return LineResult(
+        line.entry.id,
+        status,
+        source_view_error=source_view_error,
+        created_views=created,
+        warnings=tuple(preparation.warnings),
+    )
 
 
 def prepare_all(

@@ -1,0 +1,103 @@
+"""The form of a check of one recorded sequence, and the functions that run checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hoibench.datasets.surfaces import Surface
+from hoibench.datasets.taco.recording import Recording
+from hoibench.problems import Problem, raise_if_any
+
+_FRAMES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedSequence:
+    """A recording to check, and the downloaded videos to check with it.
+
+    Attributes:
+        recording: the recording, with the hand model to check with.
+        videos: camera serial -> path of its video, all of one kind; only of calibrated cameras.
+    """
+
+    recording: Recording
+    videos: Mapping[str, Path]
+
+    @property
+    def name(self) -> str:
+        """The name of the sequence in problems: ``sequence KEY``."""
+        return f"sequence {self.recording.sequence.key}"
+
+    @cached_property
+    def some_frames(self) -> list[int]:
+        """Numbers of up to 8 evenly spaced frames, the first and the last included."""
+        frames: list[int] = np.unique(np.linspace(0, self.recording.frames - 1, _FRAMES).astype(int)).tolist()
+        return frames
+
+    @cached_property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Left hand, right hand, tool and target in ``some_frames``."""
+        return self.recording.surfaces_in(self.some_frames)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem that a check has found; ``refuse`` if the sequence's clips would certainly be wrong, else ``warn``."""
+
+    severity: Literal["refuse", "warn"]
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class SequenceCheck:
+    """A check of one recorded sequence for one fault.
+
+    Attributes:
+        id: a short name, stable across versions; that of the doctor's check.
+        bad: the result in a few words if there are findings.
+        good: the result in a few words if there are none.
+        fix: what the user can do.
+        find: returns the findings in a sequence; raises FileNotFoundError and ValueError only if a file of the sequence is missing or damaged.
+    """
+
+    id: str
+    bad: str
+    good: str
+    fix: str
+    find: Callable[[CheckedSequence], Iterable[Finding]]
+
+
+def find_all(checks: Iterable[SequenceCheck], checked: CheckedSequence) -> Iterator[Finding]:
+    """Yield the findings of all checks; the fix of a check is that of its problems without one.
+
+    Raises:
+        FileNotFoundError: a file of the sequence is missing.
+        ValueError: a file of the sequence is damaged.
+    """
+    for check in checks:
+        for finding in check.find(checked):
+            problem = finding.problem
+            fixed = (
+                problem
+                if problem.fix
+                else Problem(problem.file, problem.where, problem.found, problem.expected, check.fix)
+            )
+            yield Finding(finding.severity, fixed)
+
+
+def check_sequence(checks: Iterable[SequenceCheck], checked: CheckedSequence) -> tuple[str, ...]:
+    """Return the warnings of all checks as text.
+
+    Raises:
+        FileNotFoundError: a file of the sequence is missing.
+        ValueError: a file of the sequence is damaged, or a check refuses the sequence; lists all problems for which it is refused.
+    """
+    findings = list(find_all(checks, checked))
+    raise_if_any(finding.problem for finding in findings if finding.severity == "refuse")
+    return tuple(str(finding.problem) for finding in findings)

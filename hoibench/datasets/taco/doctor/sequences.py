@@ -1,0 +1,67 @@
+"""The checks of single sequences that preparation holds, too, on the sampled sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, VIDEO_CHECKS, CheckedSequence, SequenceCheck
+from hoibench.datasets.taco.doctor.context import DiagnosticContext
+from hoibench.datasets.taco.doctor.report import Check, CheckStatus, Findings
+from hoibench.datasets.taco.download import TacoDownload, TacoSequence, read_hand_model
+from hoibench.datasets.taco.hand.hand_models import HandModel, ProxyHand, choose_hand_model
+from hoibench.datasets.taco.protocol import MODALITIES
+from hoibench.datasets.taco.recording import Recording
+
+_CHECKS: tuple[SequenceCheck, ...] = (*VIDEO_CHECKS, *ANNOTATION_CHECKS)
+
+
+def check_sequences(context: DiagnosticContext) -> Iterator[Check]:
+    """Yield the checks in ``hoibench.datasets.taco.checks``, each of all sampled sequences whose files can be read."""
+    found: dict[str, tuple[Findings, Findings]] = {check.id: (Findings(), Findings()) for check in _CHECKS}
+    model = _hand_model(context)
+    read = 0
+    for sequence in context.iterate("hands and objects", context.sampled):
+        try:
+            checked = CheckedSequence(Recording(TacoDownload(context.root), sequence, model), {})
+            calibrated = checked.recording.calibrations.keys()
+            _ = checked.surfaces
+        except (ValueError, OSError):
+            continue  # reported by the checks of calibration, poses, hands and meshes
+        read += 1
+        checked = CheckedSequence(
+            checked.recording, {s: p for s, p in _videos(context, sequence).items() if s in calibrated}
+        )
+        for check in _CHECKS:
+            _run(check, checked, *found[check.id])
+    for check in _CHECKS:
+        yield _to_check(check, *found[check.id], read)
+
+
+def _hand_model(context: DiagnosticContext) -> HandModel:
+    try:
+        return choose_hand_model(read_hand_model(context.root), context.mano)
+    except (ValueError, OSError):  # reported by the check of MANO
+        return ProxyHand()
+
+
+def _videos(context: DiagnosticContext, sequence: TacoSequence) -> Mapping[str, Path]:
+    """Return serial -> path of the sequence's videos, of the kind that the split uses or else of the other kind."""
+    kinds = sorted(MODALITIES, key=lambda kind: kind not in context.video_kinds)
+    return next((videos for kind in kinds if (videos := sequence.videos(MODALITIES[kind]))), {})
+
+
+def _run(check: SequenceCheck, checked: CheckedSequence, refused: Findings, warned: Findings) -> None:
+    """Add the findings of a check of one sequence to those for which sequences are refused or to the warnings."""
+    with refused.catch(checked.name):
+        try:
+            for finding in check.find(checked):
+                (refused if finding.severity == "refuse" else warned).add_problem(finding.problem)
+        except (ValueError, OSError):
+            return  # a damaged file, reported by the checks of videos
+
+
+def _to_check(check: SequenceCheck, refused: Findings, warned: Findings, read: int) -> Check:
+    status: CheckStatus = "problem" if refused.count else "warning"
+    both = Findings(refused.count + warned.count, refused.problems + warned.problems)
+    return both.to_check(check.id, check.bad, check.good, check.fix, read, status)
