@@ -4,6 +4,7 @@ from hoibench.video.decoding import decode, decode_crop
 from hoibench.video.encoding import Codec, encode
 from hoibench.video.frame_map import FrameMap, first_frames, hold_last_frame
 from hoibench.video.info import VideoError, VideoHeader, VideoInfo, probe, read_frame_times, read_video_header
+from hoibench.video.keyframes import decode_keyframes, read_keyframes
 from hoibench.video.resizing import Box, crop, resize
 
 __all__ = [
@@ -16,11 +17,13 @@ __all__ = [
     "crop",
     "decode",
     "decode_crop",
+    "decode_keyframes",
     "encode",
     "first_frames",
     "hold_last_frame",
     "probe",
     "read_frame_times",
+    "read_keyframes",
     "read_video_header",
     "resize",
 ]

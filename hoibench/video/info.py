@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import av.error
+import numpy as np
 
 MAX_SIDE = 16_384
 """Maximum height and width of a frame in pixels, far above any camera or generator of the field."""
@@ -41,12 +42,16 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """Properties in the header of a video file: number of ``frames`` of ``height`` x ``width`` pixels, and frames per second; 0 if unknown."""
+    """Properties in the header of a video file: number of ``frames`` of ``height`` x ``width`` pixels, and frames per second; 0 if unknown.
+
+    ``unevenness`` is the largest distance, in frames, of a frame's time from that at a constant rate from the first frame to the last; 0 if unknown.
+    """
 
     frames: int
     height: int
     width: int
     fps: float
+    unevenness: float = 0.0
 
 
 @contextmanager
@@ -111,9 +116,8 @@ def read_video_header(path: Path) -> VideoHeader:
         if "mp4" in container.format.name:
             _check_length(path)
         context = stream.codec_context
-        return VideoHeader(
-            stream.frames, context.height, context.width, float(stream.average_rate or stream.guessed_rate or 0.0)
-        )
+        rate = float(stream.average_rate or stream.guessed_rate or 0.0)
+        return VideoHeader(stream.frames, context.height, context.width, rate, _unevenness(stream))
 
 
 def read_frame_times(path: Path) -> list[float]:
@@ -181,6 +185,15 @@ def _frames_in_header(container: Any, stream: Any) -> int:
         return int(stream.frames)
     duration = container.duration if "matroska" in container.format.name and len(container.streams) == 1 else None
     return round(duration / av.time_base * float(stream.average_rate)) if duration and stream.average_rate else 0
+
+
+def _unevenness(stream: Any) -> float:
+    """Return ``VideoHeader.unevenness`` of a stream, from the times of decoding in an mp4 file's index; they are as even as the frames'."""
+    times = np.array([entry.timestamp for entry in stream.index_entries], dtype=np.float64)
+    if len(times) < 3 or times[-1] <= times[0]:
+        return 0.0
+    places = (times - times[0]) / (times[-1] - times[0]) * (len(times) - 1)
+    return float(np.abs(places - np.arange(len(times))).max())
 
 
 def _check_rate(path: Path, rate: Any) -> float:

@@ -8,8 +8,11 @@ import json
 import pickle
 import shutil
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
 import torch
 from taco_pictures import write_video
@@ -117,6 +120,33 @@ def square_video(tree, key, serial, modality=download.RGB) -> Path:
     return path
 
 
+def exchange_videos(tree, key, one, two, modality=download.RGB) -> Path:
+    """The videos of two cameras have each other's names."""
+    folder = tree.sequence(key).folder(modality)
+    first, second, aside = folder / f"{one}.mp4", folder / f"{two}.mp4", folder / "aside"
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    return first
+
+
+def vary_rate(tree, key, serial, modality=download.RGB) -> Path:
+    """A video is at 20 frames per second in its first half and at 60 in its second, 30 on average."""
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    frames = decode(path)
+    path.unlink()
+    times = np.where(np.arange(len(frames)) < len(frames) // 2, 3, 1).cumsum()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=60)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for frame, time in zip(frames, times.tolist(), strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = time, Fraction(1, 60)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
 # Cameras.
 
 
@@ -153,6 +183,19 @@ def turn_camera(tree, key, serial) -> Path:
         table[serial]["T"] = (half_turn @ table[serial]["T"]).tolist()
 
     return _edit_calibration(tree, key, turn)
+
+
+def move_world(tree, key, degrees=4.0, metres=0.05, serials=None) -> Path:
+    """The calibration, of all cameras or of these, has a world frame that is turned about the origin and moved along x."""
+    turn = cv2.Rodrigues(np.radians(degrees) * np.array([0.6, 0.0, 0.8]))[0]
+
+    def move(table):
+        for serial in serials or table:
+            R = np.reshape(table[serial]["R"], (3, 3))
+            table[serial]["T"] = (np.array(table[serial]["T"]) + R @ [metres, 0.0, 0.0]).tolist()
+            table[serial]["R"] = (R @ turn).ravel().tolist()
+
+    return _edit_calibration(tree, key, move)
 
 
 def garble_calibration(tree, key) -> Path:

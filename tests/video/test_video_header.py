@@ -1,6 +1,7 @@
 """The header of a video."""
 
 import time
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -21,7 +22,32 @@ def video(tmp_path_factory):
 def test_the_header_agrees_with_the_packets(video):
     header, info = read_video_header(video), probe(video)
     assert (header.frames, header.height, header.width, header.fps) == (7, 64, 96, 30.0)
-    assert vars(header) == {name: getattr(info, name) for name in vars(header)}
+    assert vars(header) == {name: getattr(info, name) for name in vars(header) if name != "unevenness"} | {
+        "unevenness": 0.0
+    }
+
+
+def test_unevenness_is_the_largest_distance_from_the_times_of_a_constant_rate(tmp_path, frames):
+    path = tmp_path / "variable.mp4"
+    times = [0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12]
+    write_at(path, frames[: len(times)], times)
+    places = np.array(times) * (len(times) - 1) / times[-1]
+    assert read_video_header(path).unevenness == pytest.approx(np.abs(places - np.arange(len(times))).max(), abs=1e-3)
+    write_at(path, frames, [*range(len(frames))])
+    assert read_video_header(path).unevenness == 0.0
+
+
+def write_at(path, frames, times):
+    """Write frames (N, H, W, 3) that are shown at these times, in thirtieths of a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 30)
+        for frame, time in zip(frames, times, strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = time, Fraction(1, 30)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "h264", "hevc"])

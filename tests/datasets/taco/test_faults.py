@@ -56,7 +56,17 @@ FAULTS = {
         "video-frames", "176 frames, but the annotation has 181", None, key=MEASURE.key,
     ),
     "a video of another aspect": Fault(
-        lambda tree: faults.square_video(tree, KEY, FIRST), "video-size", "94x94 pixels", "94x94 pixels"
+        lambda tree: faults.square_video(tree, KEY, FIRST), "video-size", "94x94 pixels", "94x94 pixels", also=("video-fit",)
+    ),
+    "a variable frame rate": Fault(
+        lambda tree: faults.vary_rate(tree, KEY, FIRST), "video-rate", "has a variable frame rate", "has a variable frame rate"
+    ),
+    "exchanged videos of two cameras": Fault(
+        lambda tree: faults.exchange_videos(tree, KEY, *FOUR[:2]), "video-fit",
+        f"shows what camera {FOUR[1]} sees", f"shows what camera {FOUR[1]} sees",
+    ),
+    "a calibration of another world frame": Fault(
+        lambda tree: faults.move_world(tree, KEY).parent, "video-fit", "cm away from where calibration", None, "warning"
     ),
     "K of another resolution": Fault(
         lambda tree: faults.wrong_K(tree, KEY), "calibration", "fits 4096x3000", "fits 4096x3000"

@@ -7,8 +7,8 @@ from hoibench.datasets.surfaces import build_frame_mesh
 from hoibench.datasets.taco.calibration import Calibration
 from hoibench.datasets.taco.download import MARKER_REMOVED
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.recording import Recording, check_aspect
-from hoibench.video import VideoInfo
+from hoibench.datasets.taco.recording import Recording, check_aspect, check_rate
+from hoibench.video import VideoHeader, VideoInfo
 
 
 def record(taco, shoot=SHORT, model=None):
@@ -81,3 +81,13 @@ def test_an_aspect_ratio_differs_by_two_percent_at_most(tmp_path, width, read):
     else:
         with pytest.raises(ValueError, match=rf"1\.mp4 has {width}x1000 pixels, .* imgSize 1000x1000 for camera 1"):
             check_aspect(*arguments)
+
+
+@pytest.mark.parametrize(("unevenness", "read"), [(0.0, True), (0.5, True), (0.51, False)])
+def test_a_frame_is_within_half_a_frame_of_its_time(tmp_path, unevenness, read):
+    arguments = tmp_path / "1.mp4", VideoHeader(209, 3000, 4096, 30.0, unevenness), "Allocentric_RGB_Videos/1"
+    if read:
+        check_rate(*arguments)
+    else:
+        with pytest.raises(ValueError, match=r"1\.mp4 has a variable frame rate: a frame is 0\.5 frames from"):
+            check_rate(*arguments)

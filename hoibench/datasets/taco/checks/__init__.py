@@ -8,10 +8,11 @@ from hoibench.datasets.taco.checks.sequence_check import (
     check_sequence,
     find_all,
 )
+from hoibench.datasets.taco.checks.video_fit import VIDEO_FIT
 
 ANNOTATION_CHECKS: tuple[SequenceCheck, ...] = ()
 """Checks of hands, objects and meshes alone; preparation runs them once per sequence."""
-VIDEO_CHECKS: tuple[SequenceCheck, ...] = (IN_VIEW,)
+VIDEO_CHECKS: tuple[SequenceCheck, ...] = (IN_VIEW, VIDEO_FIT)
 """Checks of cameras and videos against hands and objects; preparation runs them for each set of cameras that it adds."""
 
 __all__ = [

@@ -12,6 +12,7 @@ import numpy as np
 
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.silhouettes.compare import VideoComparison
 from hoibench.problems import Problem, raise_if_any
 
 _FRAMES = 8
@@ -44,6 +45,11 @@ class CheckedSequence:
     def surfaces(self) -> tuple[Surface, ...]:
         """Left hand, right hand, tool and target in ``some_frames``."""
         return self.recording.surfaces_in(self.some_frames)
+
+    @cached_property
+    def comparison(self) -> VideoComparison | None:
+        """The comparison of the videos with the silhouettes of hands and objects; None without videos."""
+        return VideoComparison(self.recording, self.videos) if self.videos else None
 
 
 @dataclass(frozen=True)

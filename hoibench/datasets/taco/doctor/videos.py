@@ -37,7 +37,7 @@ def _headers(context: DiagnosticContext) -> Iterator[Check]:
                         check_aspect(path, head, sequence.calibration, camera, zip_name)
                 compared += _compare_count(counts, path, head, context.frame_counts.get(sequence.key), zip_name)
                 with rates.catch(path):
-                    check_rate(path, head.fps, zip_name)
+                    check_rate(path, head, zip_name)
     yield invalid.to_check(
         "videos",
         "videos are damaged",
@@ -61,8 +61,8 @@ def _headers(context: DiagnosticContext) -> Iterator[Check]:
     )
     yield rates.to_check(
         "video-rate",
-        f"videos are not at {SOURCE_FPS:g} frames per second",
-        f"all videos are at {SOURCE_FPS:g} frames per second",
+        f"videos are not at {SOURCE_FPS:g} frames per second throughout",
+        f"all videos are at {SOURCE_FPS:g} frames per second throughout",
         "unpack the camera's zip again",
         checked=heads,
     )

@@ -15,6 +15,7 @@ from hoibench.datasets.taco.prepare.format import (
 )
 from hoibench.datasets.taco.recording import Recording, check_rate
 from hoibench.store.verified_folder import CorruptFolder, read_metadata
+from hoibench.video import read_video_header
 
 
 def read_video_record(recording: Recording, serial: str, modality: str) -> VideoRecord:
@@ -26,7 +27,7 @@ def read_video_record(recording: Recording, serial: str, modality: str) -> Video
     """
     info = recording.video_info(serial, modality)
     path = recording.sequence.video(serial, modality)
-    check_rate(path, info.fps, f"{modality}/{serial}")
+    check_rate(path, read_video_header(path), f"{modality}/{serial}")
     return VideoRecord(frames=info.frames, size=(info.height, info.width), fps=info.fps, bytes=path.stat().st_size)
 
 
