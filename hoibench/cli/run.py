@@ -165,7 +165,10 @@ def _plan(config: RunConfig, print_message: MessageCallback) -> tuple[Plan, Data
     except (ValueError, OSError) as error:
         problems.append(Problem.from_text(str(error)))
     try:
-        device = resolve_device(config.device)
+        may_be_elsewhere = (
+            config.executor == "ray" and config.device == "cuda"
+        )  # the machine that starts a run on a cluster may have no GPU
+        device = "cuda" if may_be_elsewhere else resolve_device(config.device)
         if dataset is not None:
             return make_plan(config, dataset, device), dataset
     except (ValueError, OSError) as error:

@@ -64,7 +64,7 @@ class RunDisplay:
         self._stage_start = clock()
         self._last_line = float("-inf")
         self._kinds: dict[str, str] = {}
-        self._count_workers: Callable[[int], int] = lambda jobs: 1
+        self._count_workers: Callable[..., int] = lambda jobs, *, scores: 1
         self._left: dict[tuple[str, str], Counter[str]] = {}
         self._units: Counter[tuple[str, str]] = Counter()
         self._durations: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
@@ -135,7 +135,7 @@ class RunDisplay:
                 return None
             seconds += estimate
             jobs |= {clip for clip, units in self._left[now.stage, entrant].items() if units > 0}
-        return seconds / self._count_workers(len(jobs)) if jobs else None
+        return seconds / self._count_workers(len(jobs), scores=now.stage == "score") if jobs else None
 
     @property
     def share_done(self) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -47,13 +49,19 @@ class RunConfig:
     """The device of the networks."""
 
     workers: int | None = field(default=None, metadata=_MACHINE)
-    """Number of worker processes, each on one clip at a time. Default: one on a GPU, else one per core."""
+    """Number of worker processes, each on one clip at a time. Default: one per GPU with --device cuda, else one per core."""
 
     batch: int = field(default=8, metadata=_MACHINE)
     """Number of images that a network processes at once."""
 
-    executor: Literal["local", "inline"] = field(default="local", metadata=_MACHINE)
-    """local: worker processes. inline: this process, for a debugger. For several machines use --shard."""
+    executor: Literal["local", "inline", "ray"] = field(default="local", metadata=_MACHINE)
+    """local: worker processes. inline: this process, for a debugger. ray: the nodes of a Ray cluster. Other clusters: see --shard."""
+
+    ray_address: str | None = field(default=None, metadata=_MACHINE | {"metavar": "HOST:PORT"})
+    """With --executor ray: the cluster's address, or auto for the one of this machine. Default: $RAY_ADDRESS, else this machine alone."""
+
+    scorer_gpus: float = field(default=0.5, metadata=_MACHINE | {"metavar": "SHARE"})
+    """With --executor ray and GPUs: the share of a GPU that a worker takes for the metrics. A worker that generates takes a whole one."""
 
     shard: str | None = field(default=None, metadata=_MACHINE | {"metavar": "I/N"})
     """i/n: run part i of n of the clips (1 <= i <= n); join the parts with hoibench merge."""
@@ -142,6 +150,7 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
         problems.append(Problem("--unit-timeout", "", f"is {config.unit_timeout}", "a number of seconds above 0", ""))
     if config.unit_timeout is not None and config.executor == "inline":
         problems.append(Problem("--unit-timeout", "", "needs worker processes", "", "leave out --executor inline"))
+    problems += _find_ray_problems(config)
     if config.shard is not None and not config.resume:
         fix = "delete the run's folder, or give another --out"
         problems.append(Problem("--no-resume", "", "would also rename the other shards", "", fix))
@@ -156,6 +165,23 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
         problems.append(Problem("--max-failures", "", f"is {config.max_failures!r}", _COUNT_OR_SHARE, ""))
     if config.shard is not None and _parse_shard(config.shard) is None:
         problems.append(Problem("--shard", "", f"is {config.shard!r}", _SHARD, ""))
+    return problems
+
+
+def _find_ray_problems(config: RunConfig) -> list[Problem]:
+    problems = []
+    if not 0 < config.scorer_gpus <= 1:
+        problems.append(Problem("--scorer-gpus", "", f"is {config.scorer_gpus:g}", "above 0, and at most 1", ""))
+    if config.executor == "ray" and find_spec("ray") is None:
+        problems.append(
+            Problem("--executor ray", "", "needs Ray, which is not installed", "", "pip install 'hoibench[ray]'")
+        )
+    if config.ray_address is not None and config.executor != "ray":
+        problems.append(Problem("--ray-address", "", f"is {config.ray_address}", "", "add --executor ray"))
+    address = config.ray_address or os.environ.get("RAY_ADDRESS", "")
+    if config.executor == "ray" and address.startswith("ray://"):
+        fix = "run the command on a node of the cluster, e.g. by `ray job submit`, with --ray-address auto"
+        problems.append(Problem("--ray-address", "", f"is {address}, for Ray's client", "", fix))
     return problems
 
 

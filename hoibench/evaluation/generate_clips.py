@@ -25,14 +25,15 @@ log = logging.getLogger(__name__)
 def generate_clips(plan: Plan, progress: RunProgress, on_line: OnLine | None = None) -> None:
     """Generate the clips of a plan that its data set does not have yet, in the order of the plan.
 
-    A clip that fails is only logged: its units will fail with the same error.
+    A clip that fails is only logged: its units will fail with the same error.  On a Ray cluster nothing is done: each node generates the clips of its
+    units when it loads them.
 
     Raises:
         OSError: the disk is full or cannot be written.
     """
     clips = {unit.clip for unit in plan.units}
     entries = [entry for entry in plan.clips_to_generate if entry.id in clips]
-    if not entries:
+    if not entries or plan.config.executor == "ray":
         return
     done = 0
 
@@ -60,7 +61,7 @@ def generate_clips(plan: Plan, progress: RunProgress, on_line: OnLine | None = N
         worker.output.switch(plan.out / "logs" / f"clips{f'-{worker.number}' if worker.number else ''}.log", "clips")
         generate(entry, partial(worker.call, _ensure_clip))
 
-    workers = count_workers(config, "cpu", len(entries))
+    workers = count_workers(config, "cpu", len(entries), scores=False)
     arguments = (plan.out, config.dataset, config.root)
     TaskPool(workers, _open_dataset, arguments, partial(OutputLog, on_line), preloaded=True).run(entries, run_job)
 

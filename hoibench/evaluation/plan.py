@@ -133,7 +133,7 @@ class Plan:
     @property
     def modules_of_workers(self) -> tuple[str, ...]:
         """The modules that a run's processes import once for all: the benchmark's own.  None on a GPU, which nothing may touch before a fork."""
-        if self.device != "cpu" or self.config.executor == "inline":
+        if self.device != "cpu" or self.config.executor != "local":
             return ()
         specs = [entrant.spec for entrant in self.entrants if is_built_in(entrant.spec.entry)]
         modules = ["hoibench.evaluation.worker_calls"]

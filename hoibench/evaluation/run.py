@@ -11,7 +11,7 @@ from types import MappingProxyType
 from hoibench.errors import Crash
 from hoibench.evaluation.build_run_record import RunRefused, build_record, check_resumable, lock_path, record_name
 from hoibench.evaluation.collect_results import RESULTS_FILE, Outcome, finish_run, finish_shard
-from hoibench.evaluation.executor import Job, choose_executor
+from hoibench.evaluation.executor import Job, choose_executor, connect_cluster
 from hoibench.evaluation.failures import is_fatal, read_failures, record_failure
 from hoibench.evaluation.generate_clips import generate_clips
 from hoibench.evaluation.plan import Plan
@@ -21,7 +21,8 @@ from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_complete
-from hoibench.problems import Problem
+from hoibench.problems import Problem, ProblemsFound
+from hoibench.progress import Progress
 from hoibench.results.run_record import RunStatus
 from hoibench.store import locks, remove_temporary_files
 
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 
 class MethodNotLoaded(ValueError):
     """One of several methods of a run could not be loaded; the message gives the reason and the ways out."""
+
+
+_FOR_USERS = (MethodNotLoaded, ProblemsFound, Crash)
+"""Errors whose messages say what to do."""
 
 
 def run(
@@ -47,6 +52,7 @@ def run(
     Raises:
         RunRefused: the folder belongs to another run, or another process is working on it.
         MethodNotLoaded: one of several methods could not be loaded, and the run is not to keep going.
+        ProblemsFound: there is no Ray cluster, or its nodes lack what the run needs.
         Crash: an unexpected error; the run's log has the traceback.
         OSError: the disk is full or unwritable.
         KeyboardInterrupt: the user interrupted the run.
@@ -63,7 +69,10 @@ def run(
         handler = log_to_file(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
         try:
-            _generate_and_score(plan, listener, cannot_start)
+            if plan.config.executor == "ray":
+                listener.on_progress(Progress("loading", detail="connecting to the Ray cluster"))
+            with connect_cluster(plan):
+                _generate_and_score(plan, listener, cannot_start)
             if plan.config.shard is None:
                 return finish_run(plan.out, record)
             return finish_shard(plan.out, record, plan.units, path.name)
@@ -72,7 +81,7 @@ def run(
             with suppress(OSError, ValueError):  # the disk may be full
                 status: RunStatus = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
                 record.with_exit(status, read_failures(plan.out, plan.units)).write(path)
-            if isinstance(error, Exception) and not is_fatal(error) and not isinstance(error, MethodNotLoaded):
+            if isinstance(error, Exception) and not is_fatal(error) and not isinstance(error, _FOR_USERS):
                 raise Crash(f"{type(error).__name__}: {error}") from error
             raise
         finally:

@@ -79,6 +79,8 @@ def _find_memory_problem(entrant: Entrant, runtime: Runtime) -> list[str]:
         return [f"needs a GPU with {needed} MiB, the run's device is cpu"]
     import torch
 
+    if not torch.cuda.is_available():  # the GPUs are on other machines, with --executor ray
+        return []
     found = torch.cuda.get_device_properties(0).total_memory >> 20
     return [] if found >= needed else [f"needs a GPU with {needed} MiB, this one has {found} MiB"]
 

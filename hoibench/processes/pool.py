@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
+from hoibench.processes.job_threads import JobThreads
 from hoibench.processes.output_log import OutputLog
 from hoibench.processes.preloading import single_threaded_children
-from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash
+from hoibench.processes.worker import Worker, WorkerCrash
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -33,6 +35,7 @@ class TaskPool:
         arguments: arguments of ``initializer``.
         make_output: makes the ``output`` of each worker; None leaves their output on the terminal.
         preloaded: True to fork the processes from that of ``start_preloading``, if it was called.
+        variables: returns further environment variables for the process with a number, from 0.
     """
 
     count: int
@@ -40,6 +43,7 @@ class TaskPool:
     arguments: tuple[Any, ...] = ()
     make_output: Callable[[], OutputLog] | None = None
     preloaded: bool = False
+    variables: Callable[[int], Mapping[str, str]] = lambda number: {}
 
     def run(
         self, jobs: Iterable[J], run_job: Callable[[Worker, J], None], last: Callable[[], None] | None = None
@@ -83,79 +87,21 @@ class TaskPool:
     @contextmanager
     def _threads(
         self, jobs: Iterable[J], run_job: Callable[[Worker, J], None], last: Callable[[], None] | None
-    ) -> Iterator[_Threads[J]]:
-        waiting: queue.SimpleQueue[J] = queue.SimpleQueue()
-        for job in jobs:
-            waiting.put(job)
-        threads = _Threads(self, waiting, run_job, last)
-        with single_threaded_children():
-            try:
-                threads.start()
-                yield threads
-            finally:
-                threads.stop()
+    ) -> Iterator[JobThreads[Worker, J]]:
+        with (
+            single_threaded_children(),
+            JobThreads(self.count, jobs, partial(self._open_worker, last), run_job) as threads,
+        ):
+            yield threads
 
-
-class _Threads(Generic[J]):
-    """The threads of a pool, each with one worker."""
-
-    def __init__(
-        self,
-        pool: TaskPool,
-        waiting: queue.SimpleQueue[J],
-        run_job: Callable[[Worker, J], None],
-        last: Callable[[], None] | None,
-    ) -> None:
-        self._pool, self._waiting, self._run_job, self._last = pool, waiting, run_job, last
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._error: BaseException | None = None
-        count = max(1, min(pool.count, waiting.qsize()))
-        self._threads = [
-            threading.Thread(target=self._work, args=(i,), name=f"worker-{i}", daemon=True) for i in range(count)
-        ]
-
-    @property
-    def are_alive(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def join(self) -> None:
-        """Wait for all jobs, then raise the first error, if any."""
-        for thread in self._threads:
-            while thread.is_alive():  # join() without a timeout blocks Ctrl-C on some platforms
-                thread.join(timeout=_POLL_SECONDS)
-        if self._error is not None:
-            raise self._error
-
-    def stop(self) -> None:
-        """Stop threads that still run: after an error, Ctrl-C, or when the consumer stops early."""
-        if self.are_alive:
-            self._stopped.set()
-            for thread in self._threads:
-                thread.join(timeout=10)
-
-    def _work(self, number: int) -> None:
-        pool = self._pool
-        output = None if pool.make_output is None else pool.make_output()
-        worker = Worker(pool.initializer, pool.arguments, self._stopped, output, number, pool.preloaded)
+    @contextmanager
+    def _open_worker(self, last: Callable[[], None] | None, number: int, stopped: threading.Event) -> Iterator[Worker]:
+        output = None if self.make_output is None else self.make_output()
+        variables = self.variables(number)
+        worker = Worker(self.initializer, self.arguments, stopped, output, number, self.preloaded, variables)
         try:
-            while not self._stopped.is_set():
-                try:
-                    job = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                self._run_job(worker, job)
-        except PoolStopped:
-            pass
-        except BaseException as error:
-            with self._lock:
-                self._error = self._error or error
-            self._stopped.set()
+            yield worker
         finally:
-            worker.close(self._last)
+            worker.close(last)
             if output is not None:
                 output.close()

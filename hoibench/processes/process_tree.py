@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,14 +36,20 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 class ProcessTree:
     """A process with all its descendants, seen from the process that started it; not for use by several threads at once.
 
-    The process runs ``function(*arguments)``, which must not start threads when its module is imported: the process is forked after the import.  With
-    ``preloaded`` it may have the modules of ``start_preloading``.
+    The process runs ``function(*arguments)`` with the environment ``variables``; the function must not start threads when its module is imported: the
+    process is forked after the import.  With ``preloaded`` it may have the modules of ``start_preloading``.
     """
 
-    def __init__(self, function: Callable[..., None], *arguments: Any, preloaded: bool = False) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        *arguments: Any,
+        variables: Mapping[str, str],
+        preloaded: bool = False,
+    ) -> None:
         context: Any = process_context(preloaded=preloaded)
         self._control, control = context.Pipe()
-        call = control, dict(os.environ), function, arguments
+        call = control, dict(variables), function, arguments
         self._supervisor = context.Process(target=_supervise, args=call, daemon=True)
         with no_interrupt():
             self._supervisor.start()

@@ -7,7 +7,7 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -58,6 +58,7 @@ class Worker:
             printed is there.
         number: its number in a pool, from 0.
         preloaded: True to fork its process from that of ``start_preloading``, if it was called.
+        variables: further environment variables of its process.
     """
 
     initializer: Callable[..., None]
@@ -66,6 +67,7 @@ class Worker:
     output: OutputLog | None = None
     number: int = 0
     preloaded: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
     _tree: ProcessTree | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
     _pipe: OutputPipe | None = field(default=None, init=False)
@@ -149,7 +151,8 @@ class Worker:
         self._pipe = None if self.output is None else OutputPipe(self.output)
         writer = None if self._pipe is None else self._pipe.writer
         start = pickle.dumps((self.initializer, self.arguments))
-        self._tree = ProcessTree(run_calls, connection, start, writer, preloaded=self.preloaded)
+        variables = {**os.environ, **self.variables}
+        self._tree = ProcessTree(run_calls, connection, start, writer, variables=variables, preloaded=self.preloaded)
         for end in filter(None, (connection, writer)):
             end.close()
 
