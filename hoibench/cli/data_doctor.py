@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.console import Console
@@ -15,6 +17,9 @@ from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.output import check_writable
 from hoibench.cli.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from hoibench.datasets.taco.checks import CheckedSequence, Finding
 
 PROBLEMS = 3
 
@@ -44,6 +49,12 @@ class Doctor:
     objects: Path | None = None
     """Write a CSV table of the objects: id, category, roles, number of sequences. TACO has no such table."""
 
+    overlay: Path | None = None
+    """Write a picture of each sequence that is read completely into this folder: a frame of every camera with the outlines of hands and objects."""
+
+    suspects: Path | None = None
+    """Write the suspect ones of the sequences that are read completely, with reasons, for --exclude of a run (JSON)."""
+
     json: bool = False
     """Print JSON."""
 
@@ -56,7 +67,9 @@ def doctor_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.listing import has_taco_files, list_download
     from hoibench.datasets.taco.doctor.object_table import format_objects
+    from hoibench.datasets.taco.doctor.overlay import write_overlay
     from hoibench.datasets.taco.doctor.report import format_diagnosis
+    from hoibench.datasets.taco.doctor.suspects import Suspects
     from hoibench.datasets.taco.download import POSES, find_sequences
     from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.splits import split_lines
@@ -66,17 +79,34 @@ def doctor_command(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"{options.root} contains prepared clips, not a download: give the folder with TACO's unpacked zips"
         )
-    check_outside(options.root, options.objects, "--objects")
+    for flag, path in (
+        ("--objects", options.objects),
+        ("--suspects", options.suspects),
+        ("--overlay", None if options.overlay is None else options.overlay / "KEY.jpg"),
+    ):
+        check_outside(options.root, path, flag)
+        if path is not None:
+            check_writable(flag, path)
     lines = split_lines(options.split)
-    if options.objects is not None:
-        check_writable("--objects", options.objects)
     if not options.json and not has_taco_files(list_download(options.root)):
         print(f"{options.root} has no file of a TACO download: unpack its zips there (docs/taco.md)")
         return PROBLEMS
+    suspects = Suspects()
+
+    def on_checked(checked: CheckedSequence, findings: tuple[Finding, ...]) -> None:
+        suspects.add(checked, findings)
+        if options.overlay is not None:
+            with suppress(ValueError):  # a damaged video, which the diagnosis names
+                write_overlay(checked, findings, options.overlay)
+
     with progress_bar(Console(stderr=True, emoji=False)) as on_progress:
         report = diagnose(
-            options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=on_progress
-        )
+            options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=on_progress,
+            on_checked=on_checked,
+        )  # fmt: skip
+    if options.suspects is not None:
+        with as_crash():
+            suspects.exclusions(options.root).write(options.suspects)
     if options.objects is not None:
         with as_crash():
             write_bytes(options.objects, format_objects(find_sequences(options.root, POSES).values()).encode())

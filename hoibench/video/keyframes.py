@@ -9,6 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.video.info import VideoError, open_video, video_stream
+from hoibench.video.resizing import Box, Resizer
 
 
 def read_keyframes(path: Path) -> tuple[int, ...]:
@@ -25,13 +26,18 @@ def read_keyframes(path: Path) -> tuple[int, ...]:
         return tuple(place for place, entry in enumerate(entries) if entry.is_keyframe)
 
 
-def decode_keyframes(path: Path, places: Sequence[int], size: tuple[int, int]) -> tuple[tuple[int, ...], Array]:
-    """Decode keyframes of a video at a constant rate, resized to ``size`` (h, w) by averaging areas.
+def decode_keyframes(
+    path: Path, places: Sequence[int], size: tuple[int, int], box: Box | None = None
+) -> tuple[tuple[int, ...], Array]:
+    """Decode keyframes of a video at a constant rate, resized to ``size`` (h, w).
+
+    Complete frames are resized by averaging areas, which is fast; those that are cropped to ``box``, as by ``decode_crop``.
 
     Args:
         path: the video file.
         places: N places in the index, from ``read_keyframes``.
         size: (h, w) in pixels.
+        box: (top, left, height, width) in pixels of the video, or None for the complete frame.
 
     Returns:
         The numbers of the frames, and the frames (N, h, w, 3) uint8 RGB.
@@ -55,5 +61,8 @@ def decode_keyframes(path: Path, places: Sequence[int], size: tuple[int, int]) -
                 raise VideoError(f"{path} is damaged near frame {place}: encode or download it again")
             time = (frame.pts - (stream.start_time or 0)) * stream.time_base
             numbers.append(round(time * (stream.average_rate or stream.guessed_rate)))
-            picture[...] = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="AREA")
+            if box is not None:
+                picture[...] = Resizer(size, box)(frame)
+            else:
+                picture[...] = frame.to_ndarray(width=width, height=height, format="rgb24", interpolation="AREA")
     return tuple(numbers), pictures

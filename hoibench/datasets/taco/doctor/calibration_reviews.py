@@ -21,6 +21,15 @@ class CalibrationReview:
     status: str
     bad_cameras: tuple[str, ...]
 
+    @property
+    def is_bad(self) -> bool:
+        """True if the review says anything but good."""
+        return self.status not in ("", "good") or bool(self.bad_cameras)
+
+    def __str__(self) -> str:
+        cameras = f", bad cameras {', '.join(self.bad_cameras)}" if self.bad_cameras else ""
+        return f"has calib_status {self.status!r}{cameras}"
+
 
 def read_reviews(path: Path) -> dict[str, CalibrationReview]:
     """Read taco_info.csv and return sequence key (YYYYMMDD_NNN) -> calibration review.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from hoibench.datasets.split_files import SplitLine
+from hoibench.datasets.taco.checks import CheckedSequence, Finding
 from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.download import POSES, TacoSequence
 from hoibench.datasets.taco.objects import count_pose_rows
@@ -17,6 +18,8 @@ from hoibench.datasets.taco.protocol import Recipe, VideoKind
 from hoibench.progress import ProgressCallback
 
 T = TypeVar("T")
+
+CheckedCallback = Callable[[CheckedSequence, tuple[Finding, ...]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,7 @@ class DiagnosticContext:
         deep: run the costly checks (complete videos, hand poses, meshes, projections) on all sequences.
         sample: number of sequences for the costly checks if not ``deep``.
         on_progress: called with (stage, done, total) before each step.
+        on_checked: called with each sampled sequence whose files could be read, and what the checks of it found.
     """
 
     listing: Listing
@@ -40,6 +44,7 @@ class DiagnosticContext:
     deep: bool
     sample: int
     on_progress: ProgressCallback
+    on_checked: CheckedCallback = lambda checked, findings: None
 
     @property
     def root(self) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
-from hoibench.datasets.taco.doctor.context import DiagnosticContext
+from hoibench.datasets.taco.doctor.context import CheckedCallback, DiagnosticContext
 from hoibench.datasets.taco.doctor.environment import check_environment
 from hoibench.datasets.taco.doctor.listing import list_download
 from hoibench.datasets.taco.doctor.presence import check_presence
@@ -41,6 +41,7 @@ def diagnose(
     deep: bool = False,
     sample: int = SAMPLE,
     on_progress: ProgressCallback = lambda stage, done, total: None,
+    on_checked: CheckedCallback = lambda checked, findings: None,
 ) -> Diagnosis:
     """Find missing, damaged and inconsistent files in a TACO download, without writing to it, and return all checks with their problems.
 
@@ -55,12 +56,15 @@ def diagnose(
         deep: run the costly checks on all sequences, not on a sample.
         sample: number of sequences for the costly checks if not ``deep``.
         on_progress: called before each step with (stage, done, total).
+        on_checked: called with each sequence of the sample whose files could be read, and what the checks of it found.
 
     Raises:
         FileNotFoundError: the root is not a folder.
     """
     listing = list_download(root)
-    context = DiagnosticContext(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
+    context = DiagnosticContext(
+        listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress, on_checked
+    )
     checks = [check for group in CHECKS for check in _run(group, context)]
     return Diagnosis(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
 

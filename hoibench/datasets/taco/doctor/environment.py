@@ -45,15 +45,13 @@ def _calibration_reviews(context: DiagnosticContext) -> Check:
         with found.catch(path):
             reviews = read_reviews(path)
     for key in sorted(reviews.keys() & context.wanted):
-        review = reviews[key]
-        if review.status not in ("", "good") or review.bad_cameras:
-            cameras = f", bad cameras {', '.join(review.bad_cameras)}" if review.bad_cameras else ""
-            found.add(key, f"has calib_status {review.status!r}{cameras}")
+        if reviews[key].is_bad:
+            found.add(key, str(reviews[key]))
     return found.to_check(
         "calibration-reviews",
         f"{INFO_FILE} lists bad sequences, or is damaged",
         f"{INFO_FILE} lists only good sequences",
-        "inspect these sequences before trusting their rows; they are not excluded",
+        "inspect these sequences before trusting their rows; --suspects FILE lists those that were checked, for --exclude FILE of runs",
         checked=len(reviews),
         status="warning",
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, VIDEO_CHECKS, CheckedSequence, SequenceCheck
+from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, VIDEO_CHECKS, CheckedSequence, Finding, SequenceCheck
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, CheckStatus, Findings
 from hoibench.datasets.taco.download import TacoDownload, TacoSequence, read_hand_model
@@ -32,8 +33,8 @@ def check_sequences(context: DiagnosticContext) -> Iterator[Check]:
         checked = CheckedSequence(
             checked.recording, {s: p for s, p in _videos(context, sequence).items() if s in calibrated}
         )
-        for check in _CHECKS:
-            _run(check, checked, *found[check.id])
+        findings = [finding for check in _CHECKS for finding in _run(check, checked, *found[check.id])]
+        context.on_checked(checked, tuple(findings))
     for check in _CHECKS:
         yield _to_check(check, *found[check.id], read)
 
@@ -51,14 +52,14 @@ def _videos(context: DiagnosticContext, sequence: TacoSequence) -> Mapping[str, 
     return next((videos for kind in kinds if (videos := sequence.videos(MODALITIES[kind]))), {})
 
 
-def _run(check: SequenceCheck, checked: CheckedSequence, refused: Findings, warned: Findings) -> None:
-    """Add the findings of a check of one sequence to those for which sequences are refused or to the warnings."""
-    with refused.catch(checked.name):
-        try:
-            for finding in check.find(checked):
-                (refused if finding.severity == "refuse" else warned).add_problem(finding.problem)
-        except (ValueError, OSError):
-            return  # a damaged file, reported by the checks of videos
+def _run(check: SequenceCheck, checked: CheckedSequence, refused: Findings, warned: Findings) -> list[Finding]:
+    """Add the findings of a check of one sequence to those for which sequences are refused or to the warnings, and return them."""
+    findings: list[Finding] = []
+    with refused.catch(checked.name), suppress(ValueError, OSError):  # a damaged file, reported by the checks of videos
+        findings.extend(check.find(checked))
+    for finding in findings:
+        (refused if finding.severity == "refuse" else warned).add_problem(finding.problem)
+    return findings
 
 
 def _to_check(check: SequenceCheck, refused: Findings, warned: Findings, read: int) -> Check:

@@ -118,12 +118,12 @@ class VideoComparison:
     @cached_property
     def fits(self) -> tuple[CameraFit, ...]:
         """The fit of every camera that sees hands or objects: to the data set's own masks if it has them, else to the video."""
-        return tuple(self._fit(serial, pixel) for serial, pixel in self._pixels.items())
+        return tuple(self._fit(serial, pixel) for serial, pixel in self.pixels.items())
 
     @cached_property
     def exchanged(self) -> tuple[tuple[str, str], ...]:
         """Pairs of serials (camera, camera whose video it fits) of all cameras whose silhouettes certainly fit another one's video, in cycles."""
-        serials = list(self._pixels)
+        serials = list(self.pixels)
         if len(serials) < 2:
             return ()
         matrix = agreement_matrix(
@@ -137,6 +137,10 @@ class VideoComparison:
         """Metres by which all of hands and objects are displaced in the world, if the clear fits of three cameras or more agree on it; else None."""
         clear = [fit for fit in self.fits if fit.is_clear]
         return find_displacement(clear, [self.cameras[fit.serial] for fit in clear])
+
+    def labels(self, serial: str) -> Array:
+        """Return (T, H, W) the part at each pixel of a camera's small pictures, or ``BACKGROUND``."""
+        return self._rendered[serial][:, 0]
 
     @property
     def unreadable_masks(self) -> tuple[str, ...]:
@@ -183,15 +187,15 @@ class VideoComparison:
         return dict(zip(serials, map_frames(self.recording.surfaces_in(frames), renderers), strict=True))
 
     @cached_property
-    def _pixels(self) -> dict[str, float]:
+    def pixels(self) -> dict[str, float]:
         """Serial -> metres that a pixel spans at the median depth of hands and objects, of the cameras that see any."""
         depths = {serial: rendered[:, 1][np.isfinite(rendered[:, 1])] for serial, rendered in self._rendered.items()}
         return {s: float(np.median(seen) / self.cameras[s].K[0, 0]) for s, seen in depths.items() if seen.size}
 
     @cached_property
     def _templates(self) -> dict[str, Array]:
-        labels = {serial: self._rendered[serial][:, 0].astype(np.uint8) for serial in self._pixels}
-        return {serial: build_templates(labels[serial], _to_pixels(_RING, m)) for serial, m in self._pixels.items()}
+        labels = {serial: self._rendered[serial][:, 0].astype(np.uint8) for serial in self.pixels}
+        return {serial: build_templates(labels[serial], _to_pixels(_RING, m)) for serial, m in self.pixels.items()}
 
     @cached_property
     def _evidence(self) -> dict[str, Array]:
