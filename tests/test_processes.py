@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import closing, suppress
@@ -31,7 +32,7 @@ from pool_tasks import (
     write_end_file,
 )
 
-from hoibench.processes import TaskPool, WorkerCrash, worker
+from hoibench.processes import TaskPool, Worker, WorkerCrash, worker
 
 EXITED = "its process ended by itself with exit code 9: its code or a library called exit"
 
@@ -216,6 +217,17 @@ def test_detached_processes_of_a_call_that_keeps_them_end_with_the_worker(tmp_pa
     TaskPool(1, use_folder, (tmp_path,)).run(["return"], do)
     assert seen == [ALL, {"worker": 1, "child": 100, "session": 2, "fork": 2, "orphan": 1}]
     assert not running(tmp_path)
+
+
+@linux
+def test_a_shielded_tree_ends_if_the_child_of_this_process_is_killed(tmp_path):
+    with closing(Worker(use_folder, (tmp_path,), threading.Event(), shielded=True)) as shielded:
+        shielded.call(leave_processes, "return", keeps_processes=True)
+        assert running(tmp_path) == ALL
+        (child,) = multiprocessing.active_children()
+        child.kill()
+        wait_until(lambda: not running(tmp_path))
+        assert shielded.call(upper_case, "a") == "A"
 
 
 @linux

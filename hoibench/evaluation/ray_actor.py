@@ -97,7 +97,10 @@ class UnitActor:
         self._setup = setup
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._output = OutputLog(self._send_line if has_listener else None)
-        self._worker = Worker(start_worker, (context, entrant), threading.Event(), self._output, number)
+        self._worker = Worker(
+            start_worker, (context, entrant), threading.Event(), self._output, number,
+            shielded=True,  # Ray kills the children of an actor that ends
+        )  # fmt: skip
         self._runner = UnitRunner("score" if entrant is None else "generate", context, timeout)
 
     def start(self) -> tuple[str, str, list[str]]:

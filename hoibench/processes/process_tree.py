@@ -3,6 +3,9 @@
 The process that wants a worker starts a *supervisor*, a small process that forks the worker.  On Linux the supervisor adopts every descendant of the
 worker whose parent ends, so that none can leave the tree, not even by a double fork or setsid.  When the worker ends, when it shall end, or when the
 first process has ended in whatever way, the supervisor kills all descendants and ends itself.  Elsewhere the worker's process group is killed.
+
+Some programs, such as Ray, kill the children of a process that ends, or its process group, and with them the supervisor before it has done its work.
+Against that the tree may be *shielded*: the child of the first process only waits, and its own child, in a session of its own, is the supervisor.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ class ProcessTree:
     """A process with all its descendants, seen from the process that started it; not for use by several threads at once.
 
     The process runs ``function(*arguments)`` with the environment ``variables``; the function must not start threads when its module is imported: the
-    process is forked after the import.  With ``preloaded`` it may have the modules of ``start_preloading``.
+    process is forked after the import.  With ``preloaded`` it may have the modules of ``start_preloading``; ``shielded``: see above.
     """
 
     def __init__(
@@ -46,10 +49,11 @@ class ProcessTree:
         *arguments: Any,
         variables: Mapping[str, str],
         preloaded: bool = False,
+        shielded: bool = False,
     ) -> None:
         context: Any = process_context(preloaded=preloaded)
         self._control, control = context.Pipe()
-        call = control, dict(variables), function, arguments
+        call = control, dict(variables), shielded, function, arguments
         self._supervisor = context.Process(target=_supervise, args=call, daemon=True)
         with no_interrupt():
             self._supervisor.start()
@@ -94,7 +98,11 @@ class ProcessTree:
 
 
 def _supervise(
-    control: Connection, environment: dict[str, str], function: Callable[..., None], arguments: tuple[Any, ...]
+    control: Connection,
+    environment: dict[str, str],
+    is_shielded: bool,
+    function: Callable[..., None],
+    arguments: tuple[Any, ...],
 ) -> None:
     """Fork the worker, wait until the tree must end, and end it; the worker returns from here when its function returns."""
     parent = multiprocessing.parent_process()
@@ -103,6 +111,8 @@ def _supervise(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ.clear()  # a process that was forked has that of the fork server
     os.environ.update(environment)
+    if is_shielded and _IS_LINUX:
+        _move_to_child()
     supervisor = os.getpid()
     if _IS_LINUX:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -144,6 +154,18 @@ def _supervise(
             os.killpg(worker, signal.SIGKILL)
     with suppress(OSError):
         control.send(-signal.SIGKILL if code is None else code)
+
+
+def _move_to_child() -> None:
+    """Go on in a child with a session of its own, which gets SIGTERM when this process ends; this process waits for it and ends."""
+    waiting = os.getpid()
+    child = os.fork()
+    if child != 0:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    os.setsid()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != waiting:
+        os._exit(1)
 
 
 def _become_worker(supervisor: int) -> None:

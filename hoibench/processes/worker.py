@@ -59,6 +59,7 @@ class Worker:
         number: its number in a pool, from 0.
         preloaded: True to fork its process from that of ``start_preloading``, if it was called.
         variables: further environment variables of its process.
+        shielded: True if the children of this process may be killed when it ends; see ``process_tree``.
     """
 
     initializer: Callable[..., None]
@@ -68,6 +69,7 @@ class Worker:
     number: int = 0
     preloaded: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    shielded: bool = False
     _tree: ProcessTree | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
     _pipe: OutputPipe | None = field(default=None, init=False)
@@ -152,7 +154,10 @@ class Worker:
         writer = None if self._pipe is None else self._pipe.writer
         start = pickle.dumps((self.initializer, self.arguments))
         variables = {**os.environ, **self.variables}
-        self._tree = ProcessTree(run_calls, connection, start, writer, variables=variables, preloaded=self.preloaded)
+        self._tree = ProcessTree(
+            run_calls, connection, start, writer,
+            variables=variables, preloaded=self.preloaded, shielded=self.shielded,
+        )  # fmt: skip
         for end in filter(None, (connection, writer)):
             end.close()
 

@@ -41,7 +41,7 @@ class Troubled(Still):
 """
 
 FATAL = """
-import os, signal
+import os, signal, subprocess
 from pathlib import Path
 from hoibench.methods.spec import Spec
 from toyset.methods import Still
@@ -55,8 +55,11 @@ class Fatal(Still):
 
     def change(self, request, prediction):
         if request.clip_id == "clip_1":
-            supervisor = int(Path("/proc", str(os.getppid()), "stat").read_text().split()[3])
-            os.kill(supervisor, signal.SIGKILL)  # the actor
+            subprocess.run(["/bin/sh", "-c", "setsid sleep 600 & echo $! >> servers"])
+            actor = os.getpid()
+            while not Path("/proc", str(actor), "cmdline").read_text().startswith("ray::"):
+                actor = int(Path("/proc", str(actor), "stat").read_text().rpartition(")")[2].split()[1])
+            os.kill(actor, signal.SIGKILL)
             signal.pause()
         return prediction
 """
@@ -133,6 +136,7 @@ def test_a_lost_node_and_failing_units_give_the_rows_of_a_local_run(launch, laun
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("toy")
 def test_a_killed_and_an_interrupted_run_resume_to_the_rows_of_a_local_run(launch, launch_on_ray, tmp_path):
     out = tmp_path / "ray"
     process = launch_on_ray(*STILL, "--out", "ray")
@@ -148,7 +152,7 @@ def test_a_killed_and_an_interrupted_run_resume_to_the_rows_of_a_local_run(launc
 
     finish(launch_on_ray(*STILL, "--out", "ray"), 0)
     assert all(path.stat().st_mtime_ns == time for path, time in first.items())
-    finish(launch(*STILL, "--workers", "1", "--out", "local"), 0)
+    run_toy(tmp_path / "local", seed=(0, 1), limit=3, metrics="rpe,chamfer,smoothness")
     pd.testing.assert_frame_equal(table(out), table(tmp_path / "local"))
 
 
@@ -157,6 +161,8 @@ def test_a_unit_that_kills_its_actor_twice_fails_and_a_generator_has_a_gpu(launc
     (tmp_path / "fatal.py").write_text(FATAL)
     flags = ("--adapter", "fatal.py:Fatal", "--limit", "2", "--metrics", "rpe", "--device", "cuda")
     finish(launch_on_ray(*flags, "--workers", "1", "--out", "ray"), 3)
+    servers = (tmp_path / "servers").read_text().split()
+    assert len(servers) == 2 and not [pid for pid in servers if Path("/proc", pid).exists()]
     assert (tmp_path / "ray" / "logs" / "fatal" / "load.log").read_text() == "cuda 0\n"
     (failure,) = RunRecord.read(tmp_path / "ray" / "run.json").exit.failures
     assert failure.unit == "fatal/seed-0/clip_1"
