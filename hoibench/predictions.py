@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 import shutil
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -15,6 +18,7 @@ from pydantic import Field, StringConstraints
 from hoibench.clip import Array, Prediction, Scale
 from hoibench.problems import Problem
 from hoibench.store import atomic_write, read_npz, remove_temporary_files, sha256_file, sha256_json, write_npz
+from hoibench.store.json_file import MAX_BYTES
 from hoibench.store.records import Record
 from hoibench.video import Codec, decode, encode
 
@@ -120,11 +124,32 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
 
 
 def is_complete(folder: Path) -> bool:
-    """Return True if prediction.json exists and every file in it has the listed size; hashes are not checked."""
+    """Return True if prediction.json exists and every file in it has the listed size; hashes are not checked.
+
+    It says the same as ``find_damaged_files``, in a third of the time: a resumed run calls it for every unit.
+    """
+    path = os.fspath(folder)
     try:
-        return not find_damaged_files(folder)
-    except (OSError, ValueError):
+        table = json.loads(_read_file(f"{path}/{PREDICTION_FILE}"))
+        if table.pop("schema") != PredictionRecord.SCHEMA:
+            return False
+        files = PredictionRecord.model_validate(table, strict=False).files
+        found = {name: os.stat(f"{path}/{name}") for name in files}  # noqa: PTH116  (a Path takes as long as the call)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
+    return all(stat.S_ISREG(found[name].st_mode) and found[name].st_size == files[name].bytes for name in files)
+
+
+def _read_file(path: str) -> bytes:
+    """Return the contents of a regular file; raises the errors of ``read_bounded``, which takes longer."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise ValueError(f"{path} is no regular file, or too large")
+        return os.read(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def find_damaged_files(folder: Path) -> list[Problem]:

@@ -14,7 +14,15 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 sys.path.insert(1, str(ROOT / "hoibench" / "methods" / "worker_side"))  # as the environment of a worker has it
 collect_ignore = ["support"]  # one of its fake trees has the file test_geo4d.py
-pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "requests_for_models", "synthetic_clips"]
+pytest_plugins = [
+    "disk_cache",
+    "toy_package",
+    "taco_fixtures",
+    "tiny_wan",
+    "requests_for_models",
+    "s3_server",
+    "synthetic_clips",
+]
 
 
 with suppress(ImportError):  # the base install has no hypothesis

@@ -8,6 +8,7 @@ from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.predictions import (
     decode_prediction,
+    find_damaged_files,
     find_prediction,
     is_complete,
     read_prediction,
@@ -77,6 +78,29 @@ def test_a_damaged_prediction_is_not_complete(tmp_path, prediction, damage):
     else:
         (tmp_path / "prediction.json").write_text("{" if damage == "text" else "[]")
     assert not is_complete(tmp_path)
+
+
+def has_no_damage(folder):
+    """What ``is_complete`` returns, by the slower reader that explains the damage."""
+    try:
+        return not find_damaged_files(folder)
+    except (OSError, ValueError):
+        return False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {}, {"schema": "hoibench/prediction@1"}, {"schema": None}, {"files": {}}, {"files": []}, {"files": None}, {"more": 1},
+        {"scale": "feet"}, {"crop": [1, 2]}, {"crop": [1, 2, 3, 4]}, {"files": {"../x": {"bytes": 1, "sha256": "a"}}},
+        {"files": {"view-0.mp4": {"bytes": 1}}}, {"files": {"view-9.mp4": {"bytes": 1, "sha256": "a"}}}, {"seconds": None},
+    ],
+)  # fmt: skip
+def test_completeness_is_that_of_the_reader_that_explains(tmp_path, prediction, change):
+    write_prediction(tmp_path, prediction, 8.0)
+    record = json.loads((tmp_path / "prediction.json").read_text()) | change
+    (tmp_path / "prediction.json").write_text(json.dumps(record))
+    assert is_complete(tmp_path) == has_no_damage(tmp_path)
 
 
 def test_temporary_files_of_a_killed_call_are_removed(tmp_path, prediction):

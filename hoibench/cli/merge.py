@@ -18,6 +18,9 @@ class Merge:
     run: tyro.conf.Positional[Path]
     """The folder of the run."""
 
+    mirror: str | None = None
+    """The address at which the shards have stored the run, as given to them; what the folder lacks is copied from there, and the page to it."""
+
     json: bool = False
     """Print the summary as one JSON object."""
 
@@ -33,7 +36,11 @@ def merge_command(arguments: Sequence[str]) -> int:
     with reserved_stdout() as stdout:
         with show_run(console) as display:
             from hoibench.evaluation.merge import merge
+            from hoibench.evaluation.mirror import open_mirror
 
-            outcome = merge(options.run)
-            page = build_page(outcome, display)
+            with open_mirror(options.mirror, options.run) as mirror:
+                if mirror is not None:
+                    mirror.restore_results()
+                outcome = merge(options.run)
+                page = build_page(outcome, display, mirror)
         return report(outcome, page, options.json, console, stdout)

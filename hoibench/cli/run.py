@@ -30,6 +30,7 @@ from hoibench.text import count
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset
     from hoibench.evaluation.collect_results import Outcome
+    from hoibench.evaluation.mirror import Mirror
     from hoibench.evaluation.plan import Plan
     from hoibench.evaluation.preflight import Findings
     from hoibench.progress import MessageCallback
@@ -117,10 +118,12 @@ def _run(config: RunConfig, stdout: TextIO) -> int:
             raise_if_any(refusals)
             for problem in findings.allowed(keep_going=config.keep_going):
                 display.print(f"warning: {problem}", "dim")
+            from hoibench.evaluation.mirror import open_mirror
             from hoibench.evaluation.run import run
 
-            outcome = run(plan, display, findings.cannot_start)
-            page = build_page(outcome, display)
+            with open_mirror(config.mirror, plan.out) as mirror:
+                outcome = run(plan, display, findings.cannot_start, mirror)
+                page = build_page(outcome, display, mirror)
     if config.dry_run:
         from hoibench.cli.dry_run import describe
 
@@ -179,19 +182,39 @@ def _plan(config: RunConfig, print_message: MessageCallback) -> tuple[Plan, Data
     raise ProblemsFound([*problems, *find_plan_problems(config, None)])
 
 
-def build_page(outcome: Outcome, display: RunDisplay) -> Path | None:
-    """Build the leaderboard page of a run and return its path; None for a shard.
+def build_page(outcome: Outcome, display: RunDisplay, mirror: Mirror | None = None) -> Path | None:
+    """Build the leaderboard page of a run and return its path; None for a shard.  The run's mirror, if any, gets it, and all else that it lacks.
 
     Raises:
         Crash: the page cannot be built.
+        RemoteFolderError: the store of the mirror cannot be read or written.
     """
-    if outcome.is_shard:
-        return None
-    display.on_progress(Progress("page"))
-    with as_crash():
-        from leaderboard.build import build
+    page = None
+    if not outcome.is_shard:
+        display.on_progress(Progress("page"))
+        if mirror is not None:
+            mirror.restore_clips(_clips_with_videos(outcome.out))
+        with as_crash():
+            from leaderboard.build import build
 
-        return build([outcome.out], outcome.out / "leaderboard", on_progress=display.on_progress)
+            page = build([outcome.out], outcome.out / "leaderboard", on_progress=display.on_progress)
+    if mirror is not None:
+        mirror.upload_results()
+    return page
+
+
+def _clips_with_videos(out: Path) -> set[str]:
+    """Return the ids of the clips whose videos and points the page of a run shows."""
+    from hoibench.metric_card import all_cards
+    from hoibench.results.board import build_boards
+    from hoibench.results.run_folder import read_run
+    from leaderboard.build import SiteOptions
+    from leaderboard.clip_choice import choose_clips
+
+    with as_crash():
+        boards = build_boards([read_run(out)], all_cards())
+        count = SiteOptions().media_clips
+        return {board.clips[c].id for board in boards for c in choose_clips(board, count)}
 
 
 def report(outcome: Outcome, page: Path | None, as_json: bool, console: Console, stdout: TextIO) -> int:

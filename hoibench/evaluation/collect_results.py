@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hoibench.evaluation.unit import Unit
 from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement
 from hoibench.results.result_row import ResultRow
-from hoibench.results.results_file import write_rows
+from hoibench.results.results_file import write_sorted_rows
 from hoibench.results.run_record import Failure, RunRecord, RunStatus
 from hoibench.results.score_file import read_scores
 
@@ -54,21 +54,26 @@ class Outcome:
 
 def finish_run(out: Path, record: RunRecord) -> Outcome:
     """Write results.parquet and run.json of a complete run, and return how it ended."""
-    outcome = _outcome(out, record, all_units(record), is_shard=False)
-    write_rows(out / RESULTS_FILE, collect_rows(out, record))
+    unexplained: list[Failure] = []
+    write_sorted_rows(out / RESULTS_FILE, _rows_by_unit(out, record, unexplained.append))
+    outcome = _outcome(out, record, all_units(record), unexplained, is_shard=False)
     record.with_exit(outcome.status, outcome.failures).write(out / "run.json")
     return outcome
 
 
 def finish_shard(out: Path, record: RunRecord, units: Iterable[Unit], name: str) -> Outcome:
     """Write the record of one shard to the file ``name`` of the run folder, and return how the shard ended."""
-    outcome = _outcome(out, record, list(units), is_shard=True)
+    units = list(units)
+    unexplained = [failure for unit in units if (failure := _read_unit(out, unit)[2]) is not None]
+    outcome = _outcome(out, record, units, unexplained, is_shard=True)
     record.with_exit(outcome.status, outcome.failures).write(out / name)
     return outcome
 
 
-def _outcome(out: Path, record: RunRecord, units: list[Unit], *, is_shard: bool) -> Outcome:
-    failures = (*read_failures(out, units), *_failures_without_record(out, units))
+def _outcome(
+    out: Path, record: RunRecord, units: list[Unit], unexplained: Iterable[Failure], *, is_shard: bool
+) -> Outcome:
+    failures = (*read_failures(out, units), *unexplained)
     max_failures = parse_max_failures(record.config["max_failures"], len(units))
     clips = len({unit.clip for unit in units})
     return Outcome(out, len(units), clips, failures, max_failures, is_shard)
@@ -90,40 +95,45 @@ def collect_rows(out: Path, record: RunRecord) -> Iterator[ResultRow]:
     Raises:
         UnknownName: a metric of the run is not installed.
     """
+    for rows in _rows_by_unit(out, record, lambda _: None):
+        yield from rows
+
+
+def _rows_by_unit(out: Path, record: RunRecord, on_failure: Callable[[Failure], None]) -> Iterator[list[ResultRow]]:
+    """Yield the rows of each unit, see ``collect_rows``, in the order of results.parquet.
+
+    ``on_failure`` gets a failure for each unit that has no failure.json and no readable rows.
+    """
     cards = select_cards(record.metrics)
     outputs = {(method.id, method.preset): frozenset(method.outputs) for method in record.methods}
-    for unit in all_units(record):
-        scores, why_missing = _read_scores(out, unit)
+    units = sorted(all_units(record), key=lambda unit: (unit.method, unit.preset or "", unit.seed, unit.clip))
+    for unit in units:
+        scores, why_missing, failure = _read_unit(out, unit)
+        if failure is not None:
+            on_failure(failure)
         key = RowKey(
             unit.method, unit.clip, record.split, record.clip_set_id, unit.seed, unit.preset,
             record.config["precision"],
         )  # fmt: skip
+        has = outputs[unit.method, unit.preset]
+        rows: list[ResultRow] = []
         for card in cards:
-            yield from scores.get(card.id) or _missing_rows(
-                card, key, why_missing, outputs[unit.method, unit.preset], record.has_truth
-            )
+            rows += scores.get(card.id) or _missing_rows(card, key, why_missing, has, record.has_truth)
+        yield rows
 
 
-def _read_scores(out: Path, unit: Unit) -> tuple[dict[str, list[ResultRow]], str]:
-    """Return a unit's rows by metric, and why other rows are missing (``STAGE: REASON``)."""
+def _read_unit(out: Path, unit: Unit) -> tuple[dict[str, list[ResultRow]], str, Failure | None]:
+    """Return a unit's rows by metric, why other rows are missing (``STAGE: REASON``), and its failure if it has no rows and no failure.json."""
     path = unit.score_file(out)
+    recorded = read_failure(out, unit)
     try:
         scores = read_scores(path, asdict(unit)) if path.is_file() else {}
+        why_missing = NOT_REACHED if recorded is None else f"{recorded.stage}: {recorded.reason}"
     except ValueError as error:
-        return {}, f"score: {error}"
-    failure = read_failure(out, unit)
-    return scores, NOT_REACHED if failure is None else f"{failure.stage}: {failure.reason}"
-
-
-def _failures_without_record(out: Path, units: Iterable[Unit]) -> list[Failure]:
-    """Return a failure for each unit that has no failure.json and no readable rows."""
-    failures = []
-    for unit in units:
-        scores, why_missing = _read_scores(out, unit)
-        if not scores and read_failure(out, unit) is None:
-            stage, _, reason = why_missing.partition(": ")
-            failures.append(Failure(unit=unit.key, stage=stage, reason=reason))
-    return failures
+        scores, why_missing = {}, f"score: {error}"
+    stage, _, reason = why_missing.partition(": ")
+    is_unexplained = not scores and recorded is None
+    return scores, why_missing, Failure(unit=unit.key, stage=stage, reason=reason) if is_unexplained else None
 
 
 def _missing_rows(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[ResultRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,6 +109,9 @@ class RunConfig:
     out: Path | None = field(default=None, metadata=_OUTPUT | {"metavar": "FOLDER"})
     """The run's folder. Default: runs/DATASET-SPLIT-HASH, so that the same command resumes."""
 
+    mirror: str | None = field(default=None, metadata=_OUTPUT | {"metavar": "URL"})
+    """Copy the run's folder to an object store as it grows, e.g. s3://BUCKET/FOLDER; a machine without the folder goes on from there."""
+
     verbose: bool = field(default=False, metadata=_OUTPUT)
     """Print the output of methods as it comes, each line after the method's name; it also stands in the run's folder logs/."""
 
@@ -154,6 +158,13 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
     if config.shard is not None and not config.resume:
         fix = "delete the run's folder, or give another --out"
         problems.append(Problem("--no-resume", "", "would also rename the other shards", "", fix))
+    if config.mirror is not None and "://" not in config.mirror:
+        problems.append(Problem("--mirror", "", f"is {config.mirror!r}", "an address such as s3://BUCKET/FOLDER", ""))
+    if config.mirror is not None and not config.resume:
+        problems.append(Problem("--no-resume", "", "would mix two runs in the store", "", "give another --mirror"))
+    if config.out is not None and _ADDRESS.match(str(config.out)):
+        fix = "give the address as --mirror; --out is the local folder, from which it is copied"
+        problems.append(Problem("--out", "", f"is {config.out}", "a folder", fix))
     if not config.metric_names:
         problems.append(
             Problem("--metrics", "", f"is {config.metrics!r}", "ids or sets", "write, e.g., headline,offline")
@@ -185,6 +196,7 @@ def _find_ray_problems(config: RunConfig) -> list[Problem]:
     return problems
 
 
+_ADDRESS = re.compile(r"^[a-z0-9+]{2,}:/")  # as a path, which has lost a slash
 _COUNT_OR_SHARE = "a count such as 3 or a share such as 0.1"
 _SHARD = "i/n with 1 <= i <= n, e.g. 1/4"
 

@@ -84,10 +84,16 @@ class Plan:
 
     def seeds_of(self, entrant: Entrant) -> tuple[int, ...]:
         """Return the seeds of an entrant; only the first one if its predictions do not depend on the seed, or it claims so."""
-        spec = entrant.spec
-        if spec.id.startswith(FROZEN_SELF):
-            source = entrant.key.removeprefix(FROZEN_SELF)
-            return self.seeds_of(next(other for other in self.entrants if other.key == source))
+        return self._seeds[entrant.key]
+
+    @cached_property
+    def _seeds(self) -> dict[str, tuple[int, ...]]:
+        """The seeds of each entrant by key; ``frozen_self`` rows have those of their source."""
+        seeds = {e.key: self._own_seeds(e.spec) for e in self.entrants if not e.key.startswith(FROZEN_SELF)}
+        frozen = [entrant.key for entrant in self.entrants if entrant.key.startswith(FROZEN_SELF)]
+        return seeds | {key: seeds[key.removeprefix(FROZEN_SELF)] for key in frozen}
+
+    def _own_seeds(self, spec: Spec) -> tuple[int, ...]:
         if spec.folder is not None:
             fixed = not has_seed_folders(spec.folder)
         else:
@@ -123,9 +129,9 @@ class Plan:
         """The hash of ``identity``."""
         return sha256_json(self.identity)
 
-    @property
+    @cached_property
     def units_left(self) -> tuple[Unit, ...]:
-        """The units without a stored prediction; with --no-resume, which starts again, all."""
+        """The units without a stored prediction when they were first asked for; with --no-resume, which starts again, all."""
         if not self.config.resume:
             return self.units
         return tuple(unit for unit in self.units if not is_complete(unit.prediction_folder(self.out)))

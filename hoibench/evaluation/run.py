@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -14,17 +14,19 @@ from hoibench.evaluation.collect_results import RESULTS_FILE, Outcome, finish_ru
 from hoibench.evaluation.executor import Job, choose_executor, connect_cluster
 from hoibench.evaluation.failures import is_fatal, read_failures, record_failure
 from hoibench.evaluation.generate_clips import generate_clips
+from hoibench.evaluation.mirror import Mirror
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run_progress import RunListener, RunProgress
+from hoibench.evaluation.scorer import is_scored
 from hoibench.evaluation.unit import Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import log_to_file
-from hoibench.methods.method import Entrant
 from hoibench.predictions import is_complete
 from hoibench.problems import Problem, ProblemsFound
 from hoibench.progress import Progress
 from hoibench.results.run_record import RunStatus
 from hoibench.store import locks, remove_temporary_files
+from hoibench.store.remote_folder import RemoteFolderError
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +35,15 @@ class MethodNotLoaded(ValueError):
     """One of several methods of a run could not be loaded; the message gives the reason and the ways out."""
 
 
-_FOR_USERS = (MethodNotLoaded, ProblemsFound, Crash)
+_FOR_USERS = (MethodNotLoaded, ProblemsFound, RemoteFolderError, Crash)
 """Errors whose messages say what to do."""
 
 
 def run(
-    plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]] = MappingProxyType({})
+    plan: Plan,
+    listener: RunListener,
+    cannot_start: Mapping[str, Sequence[Problem]] = MappingProxyType({}),
+    mirror: Mirror | None = None,
 ) -> Outcome:
     """Do all the work of a plan that is not done yet, then write the record and, unless this is a shard, results.parquet.
 
@@ -48,11 +53,13 @@ def run(
         plan: the plan.
         listener: shows the progress.
         cannot_start: problems by the key of an entrant that cannot start; its units fail without a try.
+        mirror: the run's copy in an object store; it gets each unit when it ends.
 
     Raises:
         RunRefused: the folder belongs to another run, or another process is working on it.
         MethodNotLoaded: one of several methods could not be loaded, and the run is not to keep going.
         ProblemsFound: there is no Ray cluster, or its nodes lack what the run needs.
+        RemoteFolderError: the store of the mirror cannot be read or written.
         Crash: an unexpected error; the run's log has the traceback.
         OSError: the disk is full or unwritable.
         KeyboardInterrupt: the user interrupted the run.
@@ -60,6 +67,8 @@ def run(
     _rename_earlier_run(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     with lock_run(plan.out, record_name(plan).removesuffix(".json")):
+        if mirror is not None:
+            mirror.restore_record(record_name(plan))
         check_resumable(plan)
         path, record = plan.out / record_name(plan), build_record(plan)
         remove_temporary_files(plan.out, path.name)
@@ -69,10 +78,15 @@ def run(
         handler = log_to_file(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
         try:
+            done: frozenset[Unit] = frozenset()
+            if mirror is not None:
+                mirror.upload(path.name)
+                done = mirror.restore_units(plan.units, [card.id for card in plan.cards])
+                listener = _UploadingListener(listener, mirror)
             if plan.config.executor == "ray":
                 listener.on_progress(Progress("loading", detail="connecting to the Ray cluster"))
             with connect_cluster(plan):
-                _generate_and_score(plan, listener, cannot_start)
+                _generate_and_score(plan, listener, cannot_start, done)
             if plan.config.shard is None:
                 return finish_run(plan.out, record)
             return finish_shard(plan.out, record, plan.units, path.name)
@@ -89,7 +103,10 @@ def run(
             handler.close()
 
 
-def _generate_and_score(plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]]) -> None:
+def _generate_and_score(
+    plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]], done: Collection[Unit]
+) -> None:
+    """Do the units that are not ``done``, nor complete in the run's folder."""
     context = WorkerContext.from_plan(plan)
     methods = [entrant for entrant in plan.entrants if entrant.spec.entry]
     on_line = listener.on_line if plan.config.verbose else None
@@ -97,15 +114,18 @@ def _generate_and_score(plan: Plan, listener: RunListener, cannot_start: Mapping
     stops = len(methods) > 1 and not plan.config.keep_going
     progress = RunProgress(plan.units, _StoppingListener(listener) if stops else listener)
     generate_clips(plan, progress, on_line)
+    units_of: dict[str, list[Unit]] = {entrant.key: [] for entrant in plan.entrants}
+    for unit in plan.units:
+        units_of[unit.entrant].append(unit)
     for entrant in methods:
-        units = _units_to_generate(plan, entrant, progress)
+        units = _units_to_generate(plan, units_of[entrant.key], done, progress)
         if problems := cannot_start.get(entrant.key):
             _fail_units(plan, units, problems, progress)
         else:
             jobs = group_by_clip(plan, units)
             executor = choose_executor(plan, len(jobs), runs_methods=True, on_line=on_line)
             executor.generate(context, entrant.key, jobs, progress)
-    jobs = group_by_clip(plan, plan.units)
+    jobs = group_by_clip(plan, _units_to_score(context, plan.units, done, progress))
     choose_executor(plan, len(jobs), on_line=on_line).score(context, jobs, progress)
 
 
@@ -125,6 +145,19 @@ class _StoppingListener:
             )
 
 
+class _UploadingListener:
+    """Passes everything on to another listener, and gives units to the run's mirror when a stage of theirs ends."""
+
+    def __init__(self, listener: RunListener, mirror: Mirror) -> None:
+        self.on_start, self.on_progress, self.on_line = listener.on_start, listener.on_progress, listener.on_line
+        self._listener, self._mirror = listener, mirror
+
+    def on_report(self, report: UnitReport) -> None:
+        self._listener.on_report(report)
+        if report.did_work:
+            self._mirror.upload_unit(report.unit)
+
+
 def _fail_units(plan: Plan, units: Iterable[Unit], problems: Sequence[Problem], progress: RunProgress) -> None:
     """Record the problems for which a method cannot start as the failure of its units."""
     reason = "; ".join(map(str, problems))
@@ -134,15 +167,27 @@ def _fail_units(plan: Plan, units: Iterable[Unit], problems: Sequence[Problem], 
         progress.end(UnitReport(unit, "generate", True, f"start: {reason}"))
 
 
-def _units_to_generate(plan: Plan, entrant: Entrant, progress: RunProgress) -> list[Unit]:
-    """Return an entrant's units without a prediction, and report the others as done."""
+def _units_to_generate(plan: Plan, units: Iterable[Unit], done: Collection[Unit], progress: RunProgress) -> list[Unit]:
+    """Return the units of an entrant without a prediction, and report the others as done."""
     missing = []
-    for unit in plan.units:
-        if unit.entrant == entrant.key:
-            if is_complete(unit.prediction_folder(plan.out)):
-                progress.end(UnitReport(unit, "generate", did_work=False))
-            else:
-                missing.append(unit)
+    for unit in units:
+        if unit in done or is_complete(unit.prediction_folder(plan.out)):
+            progress.end(UnitReport(unit, "generate", did_work=False))
+        else:
+            missing.append(unit)
+    return missing
+
+
+def _units_to_score(
+    context: WorkerContext, units: Iterable[Unit], done: Collection[Unit], progress: RunProgress
+) -> list[Unit]:
+    """Return the units that are not scored yet, and report the others as done."""
+    missing = []
+    for unit in units:
+        if unit in done or is_scored(context, unit):
+            progress.end(UnitReport(unit, "score", did_work=False))
+        else:
+            missing.append(unit)
     return missing
 
 

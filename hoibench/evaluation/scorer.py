@@ -40,7 +40,7 @@ from hoibench.problems import raise_if_any
 from hoibench.processes import send
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.result_row import ResultRow
-from hoibench.results.score_file import append_metric, read_scores
+from hoibench.results.score_file import append_finished, append_metric, read_finished, read_scores
 from hoibench.store import remove_temporary_files, sync
 from hoibench.submissions.limited import LimitedProcess, LimitExceeded
 from hoibench.submissions.prediction_check import check_prediction as check_stored_files
@@ -196,6 +196,7 @@ class Scorer:
             remove_temporary_files(path.parent, path.name)  # temporary files of an interrupted call
         target = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
         errors: list[str] = []
+        statuses: set[str] = set()
         cards = self._cards_to_score(unit)
         for card in cards:
             send(card.id)
@@ -203,14 +204,23 @@ class Scorer:
                 measured = _measure(case, card, video_digests, loaded)
             with times.step("write rows"):
                 append_metric(target, card.id, [to_row(m, card, key) for m in measured])
+            statuses |= {m.status for m in measured}
             errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
         if cards:
+            if statuses.isdisjoint(RETRIED_STATUSES):
+                append_finished(target, [card.id for card in context.cards])
             sync(target)
             sync(target.parent)
         if context.rescore:
             target.replace(path)
         if errors:
             raise MetricsFailed(f"{count(len(errors), 'metric')} failed; {errors[0]}")
+
+
+def is_scored(context: WorkerContext, unit: Unit) -> bool:
+    """Return True if a unit has a complete prediction and its score file ends with the list of all metrics; then ``Scorer`` has nothing to do."""
+    finished = read_finished(unit.score_file(context.out))
+    return finished.issuperset(card.id for card in context.cards) and is_complete(unit.prediction_folder(context.out))
 
 
 def _is_stored(spec: Spec) -> bool:

@@ -14,7 +14,7 @@ from hoibench.store import remove_temporary_files
 Stage = Literal["generate", "score"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """The unit of work and of resuming: one entrant (a method with its preset) on one clip with one seed."""
 

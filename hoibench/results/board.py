@@ -206,12 +206,13 @@ def _build_board(
     runs = sorted(runs, key=lambda run: (run.record.created, run.record.name))
     clips, clip_notes = shared_clips(runs)
     results, rows = collect_board_rows(runs, {clip.id: n for n, clip in enumerate(clips)})
-    results = results[results["metric"].isin([metric for metric in results["metric"].unique() if is_shown(metric)])]
+    results = _select(results, results["metric"].isin([m for m in results["metric"].unique() if is_shown(m)]))
     results, omitted_notes = _drop_empty_columns(results)
     columns = _columns(results, cards)
     results_of = dict(iter(results.groupby(["metric", "region"])))
-    parts = tuple(results_of[column.card.id, column.region] for column in columns)
-    distinct = [part[~part["is_repeated"]] for part in parts]
+    del results  # the parts are copies, and there may be millions of rows
+    parts = tuple(results_of.pop((column.card.id, column.region)) for column in columns)
+    distinct = [_select(part, ~part["is_repeated"]) for part in parts]
     methods, clusters = [row.method for row in rows], cluster_labels(clips)
     scores = _scores(distinct, methods, columns, len(clips))
     cells, tests = _cells(distinct, scores, rows, columns, clusters)
@@ -256,10 +257,16 @@ def _drop_empty_columns(results: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str,
         The other results, and a note that names the metrics without a column; no note if every metric has one.
     """
     applies = results["status"] != "not_applicable"
-    shown = results[applies.groupby([results["metric"], results["region"]]).transform("any").astype(bool)]
+    has_values = applies.groupby([results["metric"], results["region"]]).transform("any").astype(bool)
+    shown = _select(results, has_values)
     omitted = sorted(set(results["metric"].unique()) - set(shown["metric"].unique()))
     note = f"Omitted because they apply to no row: {', '.join(omitted)}."
     return shown, (note,) if omitted else ()
+
+
+def _select(results: pd.DataFrame, mask: pd.Series[bool]) -> pd.DataFrame:
+    """Return the results where ``mask`` is true; all of them without a copy, if it is true everywhere."""
+    return results if mask.all() else results[mask]
 
 
 def _columns(results: pd.DataFrame, cards: Mapping[str, Card]) -> tuple[Column, ...]:

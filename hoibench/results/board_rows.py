@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
+from hoibench.method_key import method_key
 from hoibench.reference_rows import CEILING, REFERENCES
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
@@ -93,12 +95,12 @@ def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[
         found |= {_key(run, method): (method, run) for method in run.record.methods}
     ordered = sorted(found, key=lambda key: _page_order(*found[key]))
     row_index = {key: n for n, key in enumerate(ordered)}
-    results = pd.concat([_board_results(run, row_index, clip_index) for run in runs], ignore_index=True)
-    results = results.drop_duplicates(
-        ["board_row", "clip_index", "seed", "metric", "region"], keep="last", ignore_index=True
-    )
-    results = results.assign(is_repeated=_is_repeated(results))
-    seeds = results[~results["is_repeated"]].groupby("board_row")["seed"].nunique()
+    results = _concat([_board_results(run, row_index, clip_index) for run in runs])
+    repeated = pd.Index(_codes(results, "board_row", "clip_index", "seed", "metric", "region")).duplicated(keep="last")
+    if repeated.any():
+        results = results[~repeated].reset_index(drop=True)
+    results["is_repeated"] = _is_repeated(results)
+    seeds = results.loc[~results["is_repeated"], ["board_row", "seed"]].groupby("board_row")["seed"].nunique()
     names = Counter(_name(method) for method, _ in found.values())
     rows = []
     for n, key in enumerate(ordered):
@@ -117,28 +119,53 @@ def _board_results(run: Run, row_index: Mapping[tuple[str, ...], int], clip_inde
             f"{run.folder}: results.parquet has rows of clip set {min(other_ids)}, but run.json has {run.record.clip_set_id}; "
             "merge the run again"
         )
-    codes, keys = pd.factorize(results["method"].str.cat("+" + results["preset"], na_rep=""))
+    (method_codes, methods), (preset_codes, presets) = (pd.factorize(results[name]) for name in ("method", "preset"))
+    codes, pairs = pd.factorize(method_codes * (len(presets) + 1) + preset_codes + 1)
+    ids, names = list(methods), [None, *presets]
+    keys = [method_key(ids[pair // len(names)], names[pair % len(names)]) for pair in pairs.tolist()]
     row_of = {method.key: row_index[_key(run, method)] for method in run.record.methods}
-    unlisted = set(keys.unique()) - set(row_of)
+    unlisted = set(keys) - set(row_of)
     if unlisted:
         raise ValueError(
             f"{run.folder}: results.parquet has rows of {min(unlisted)!r}, which run.json does not list; merge the run again"
         )
     clip_codes, clips = pd.factorize(results["clip"])
-    board_row = np.array([row_of[key] for key in keys], dtype=np.int64)[codes]
-    clip = np.array([clip_index.get(id, -1) for id in clips], dtype=np.int64)[clip_codes]
-    return results.assign(board_row=board_row, clip_index=clip)[clip >= 0]
+    board_row = np.array([row_of[key] for key in keys], dtype=np.int32)[codes]
+    clip = np.array([clip_index.get(id, -1) for id in clips], dtype=np.int32)[clip_codes]
+    results = results.drop(columns=["method", "preset", "clip", "clip_set_id"])
+    results = results.assign(board_row=board_row, clip_index=clip)
+    return results if (clip >= 0).all() else results[clip >= 0]
+
+
+def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate frames of results; columns of categories stay so."""
+    if len(frames) == 1:
+        return frames[0].reset_index(drop=True)
+    for name in frames[0].columns:
+        if isinstance(frames[0][name].dtype, pd.CategoricalDtype):
+            categories = union_categoricals([frame[name] for frame in frames]).categories
+            frames = [frame.assign(**{name: frame[name].cat.set_categories(categories)}) for frame in frames]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _codes(results: pd.DataFrame, *names: str) -> Array:
+    """Return an integer for each of n results, (n,), equal for results that are equal in all the columns ``names``."""
+    codes = np.zeros(len(results), dtype=np.int64)
+    for name in names:
+        column, values = pd.factorize(results[name], use_na_sentinel=False)
+        if codes.max(initial=0) >= 2**62 // max(len(values), 1):
+            codes = pd.factorize(codes)[0]
+        codes = codes * len(values) + column
+    return codes
 
 
 def _is_repeated(results: pd.DataFrame) -> Array:
     """Return for each of n results whether its prediction is identical to that of a lower seed of the same row and clip, (n,) bool."""
     repeated = np.zeros(len(results), dtype=bool)
     places = np.flatnonzero(results["prediction"].notna())
-    found = results.iloc[places]
-    keys = [found["board_row"], found["clip_index"], *(found[name] for name in ("metric", "region", "prediction"))]
-    codes = pd.DataFrame({n: key if n < 2 else pd.factorize(key)[0] for n, key in enumerate(keys)})
-    order = np.argsort(found["seed"].to_numpy(dtype=np.int64), kind="stable")
-    repeated[places[order]] = codes.iloc[order].duplicated()
+    codes = _codes(results, "board_row", "clip_index", "metric", "region", "prediction")[places]
+    order = np.argsort(results["seed"].to_numpy(dtype=np.int64)[places], kind="stable")
+    repeated[places[order]] = pd.Index(codes[order]).duplicated()
     return repeated
 
 
@@ -147,8 +174,10 @@ def _is_deterministic(run: Run, method: RunMethod) -> bool:
     if not method.deterministic:
         return False
     results = run.headlines
-    keys = results["method"].str.cat("+" + results["preset"], na_rep="")
-    digests = results[(keys == method.key) & results["prediction"].notna()].groupby(["clip", "metric", "region"])
+    preset = results["preset"]
+    is_own = (results["method"] == method.id) & (preset.isna() if method.preset is None else preset == method.preset)
+    columns = ["clip", "metric", "region", "seed", "prediction"]
+    digests = results.loc[is_own & results["prediction"].notna(), columns].groupby(["clip", "metric", "region"])
     compared = digests["seed"].nunique() > 1
     return bool(compared.any() and (digests["prediction"].nunique()[compared] == 1).all())
 

@@ -2,12 +2,14 @@
 
 A line is complete once its newline is written. Text after the last newline is a partial write: readers ignore it, and the next append removes it.
 The scorer flushes a file to disk when all its metrics are done: a killed process loses no line, a power cut at most the unit in progress.
+The last line then lists these metrics, so that a resumed run need not read the rows of every file.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
@@ -35,6 +37,29 @@ def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
         stream.write(line)
 
 
+def append_finished(path: Path, metrics: Iterable[str]) -> None:
+    """Append the list of all metrics of a run to a score file that has their rows, none of which is to be scored again."""
+    with path.open("ab") as stream:
+        line = _Finished(finished=tuple(metrics), bytes=stream.seek(0, os.SEEK_END))
+        stream.write((json.dumps(line.to_json()) + "\n").encode())
+
+
+def read_finished(path: Path) -> frozenset[str]:
+    """Return the metrics in the last line of a score file if ``append_finished`` wrote it; none without such a line or a file.
+
+    Only the end of the file is read; a file that has another size than it had then counts as one without the line.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - _TAIL_BYTES, 0))
+            line = stream.read().removesuffix(b"\n").rpartition(b"\n")[2]
+        found = _Finished.model_validate_json(line)
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(found.finished if found.bytes + len(line) + 1 == size else ())
+
+
 def read_scores(path: Path, unit: Mapping[str, object] | None = None) -> dict[str, list[ResultRow]]:
     """Read a score file: return each metric's rows by metric id, in file order; of several lines of a metric, the last one counts.
 
@@ -51,6 +76,8 @@ def read_scores(path: Path, unit: Mapping[str, object] | None = None) -> dict[st
         logger.warning("%s: ignored a partial last line of %d bytes; its metric will be scored again", path, len(tail))
     scores: dict[str, list[ResultRow]] = {}
     for number, line in enumerate(lines, start=1):
+        if line.startswith(_FINISHED):
+            continue
         try:
             parsed = _Line.model_validate_json(line)
         except ValidationError as error:
@@ -64,6 +91,18 @@ def read_scores(path: Path, unit: Mapping[str, object] | None = None) -> dict[st
                 )
         scores[parsed.metric] = list(parsed.rows)
     return scores
+
+
+class _Finished(Record):
+    """The contents of the last line of a complete file: the metrics that are done, and the size of the file before the line."""
+
+    finished: tuple[str, ...]
+    bytes: int
+
+
+_FINISHED = b'{"finished":'
+_TAIL_BYTES = 16 << 10
+"""Largest length of the line of ``append_finished``."""
 
 
 class _Line(Record):

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,10 @@ from hoibench.datasets.base import Dataset, Manifest
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.identity import differences
 from hoibench.evaluation.plan import make_plan
+from hoibench.evaluation.reference_predictions import frozen_self_entrant
+from hoibench.evaluation.run_progress import RunProgress
+from hoibench.methods.method import Entrant
+from hoibench.methods.spec import Spec
 from hoibench.plugins import UnknownName
 
 ENTRIES = tuple(
@@ -96,6 +101,19 @@ def test_shards_divide_the_clips():
     keys = [unit.key for part in parts for unit in part.units]
     assert sorted(keys) == sorted(unit.key for unit in plan().units)
     assert len({part.hash for part in parts}) == 1
+
+
+def test_a_million_units_take_less_than_two_gigabytes():
+    """Memory grows with units, so 10^5 are enough; it must not grow with methods times units, nor time with methods squared."""
+    entrants = tuple(Entrant(Spec(id=f"m{n}", entry="no:where", kind="method")) for n in range(10_000))
+    frozen = tuple(frozen_self_entrant(entrant) for entrant in entrants)
+    many = replace(plan(limit=5), entrants=(*entrants, *frozen))
+    tracemalloc.start()
+    assert len(many.units) == 100_000
+    progress = RunProgress(many.units, None)
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert progress and size * 10 < 1e9
 
 
 def test_the_hash_changes_with_settings_that_change_values():

@@ -59,6 +59,13 @@ def test_resuming_redoes_only_what_is_missing(tmp_path):
     pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), before)
 
 
+def test_a_complete_unit_is_not_read_again(tmp_path, monkeypatch):
+    run_toy(tmp_path / "r", limit=1)
+    monkeypatch.setattr("hoibench.evaluation.scorer.Scorer.run", None)
+    outcome, reports = run_toy(tmp_path / "r", limit=1)
+    assert outcome.exit_code == 0 and not any(report.did_work for report in reports)
+
+
 def test_a_new_prediction_is_scored_again(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     record = next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json"))

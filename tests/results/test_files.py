@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.results.result_row import COLUMNS, ResultRow
-from hoibench.results.results_file import SCHEMA, read_headlines, read_rows, write_rows
-from hoibench.results.score_file import append_metric, read_scores
+from hoibench.results.results_file import SCHEMA, read_headlines, read_rows, write_rows, write_sorted_rows
+from hoibench.results.score_file import append_finished, append_metric, read_finished, read_scores
 
 
 def a_row(**change):
@@ -175,6 +175,46 @@ def test_parquet_has_every_value_and_does_not_depend_on_the_order_of_writing(tmp
     random.shuffle(shuffled)
     write_rows(folder / "c.parquet", shuffled)
     assert (folder / "b.parquet").read_bytes() == (folder / "c.parquet").read_bytes()
+
+
+def test_rows_in_order_give_the_same_table_in_parts(tmp_path, monkeypatch):
+    groups = [
+        [a_row(method=method, preset=preset, seed=seed, metric=metric) for metric in ("rpe@1", "pi@1")]
+        for method, preset in (("a", None), ("a", "x"), ("b", None))
+        for seed in (0, 2, 10)
+    ]
+    rows = [row for group in groups for row in group]
+    write_rows(tmp_path / "at_once.parquet", rows)
+    for size in (1, 5, 100):
+        monkeypatch.setattr("hoibench.results.results_file.ROWS_AT_ONCE", size)
+        write_sorted_rows(tmp_path / "parts.parquet", groups)
+        assert pq.read_table(tmp_path / "parts.parquet").equals(pq.read_table(tmp_path / "at_once.parquet"))
+    write_sorted_rows(tmp_path / "none.parquet", [])
+    assert len(read_rows(tmp_path / "none.parquet")) == 0
+
+
+def test_headlines_take_little_memory_and_have_the_values_of_all_rows(tmp_path):
+    count = 5000
+    write_rows(tmp_path / "r.parquet", [a_row(seed=n, prediction=f"{n % 50:016x}") for n in range(count)])
+    headlines, rows = read_headlines(tmp_path / "r.parquet"), read_rows(tmp_path / "r.parquet")
+    pd.testing.assert_frame_equal(headlines.astype(rows[headlines.columns].dtypes), rows[headlines.columns])
+    assert headlines.memory_usage(deep=True).sum() < 150 * count
+
+
+def test_a_score_file_tells_at_its_end_that_it_is_complete(tmp_path):
+    path = tmp_path / "c.jsonl"
+    assert read_finished(path) == frozenset()
+    append_metric(path, "rpe@1", [a_row()])
+    assert read_finished(path) == frozenset()
+    append_finished(path, ["rpe@1", "pi@1"])
+    complete = path.read_bytes()
+    assert read_finished(path) == {"rpe@1", "pi@1"} and list(read_scores(path)) == ["rpe@1"]
+    for changed in (complete[:-1], complete[:-5], complete[3:], b"{]\n" + complete, complete + b'{"metric'):
+        path.write_bytes(changed)
+        assert read_finished(path) == frozenset()
+    path.write_bytes(complete[:-5])
+    append_metric(path, "pi@1", [a_row(metric="pi@1")])
+    assert read_finished(path) == frozenset() and list(read_scores(path)) == ["rpe@1", "pi@1"]
 
 
 def test_csv_has_the_rows_of_parquet(tmp_path):
