@@ -22,6 +22,7 @@ from pool_tasks import (
     fork_and_return,
     interrupt,
     leave_processes,
+    own_process,
     raise_unsendable,
     send_three,
     sleep_long,
@@ -62,6 +63,15 @@ def test_every_job_is_a_crash_if_no_process_starts(tmp_path):
     reason = "its process failed to start 4 times; the last time its process was killed by SIGKILL: out of memory, or from outside"
     assert results == {"a": reason, "b": reason}
     assert len(list(tmp_path.iterdir())) == 12
+
+
+def test_jobs_of_a_group_have_one_worker_and_outlive_a_crash(tmp_path):
+    jobs = ["a1", "b1", "a2", "b2", "a3"]
+    results = dict(pool(tmp_path, count=2).results(own_process, jobs, group=lambda job: job[0]))
+    assert len({results[job] for job in jobs if job[0] == "a"}) == 1
+    assert len({results[job] for job in jobs if job[0] == "b"}) == 1
+    crashed = results_as_text(pool(tmp_path).results(upper_case, ["a", "die", "b"], group=lambda job: None))
+    assert crashed == {"a": "A", "die": EXITED, "b": "B"}
 
 
 def test_complete_results_come_before_an_error(tmp_path):

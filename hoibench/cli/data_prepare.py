@@ -55,6 +55,9 @@ class Prepare:
     workers: int | None = None
     """Number of sequences prepared at once. Default: one per core."""
 
+    hwaccel: str | None = None
+    """The kind of device that decodes the videos, e.g. cuda, if there is one. Default: software."""
+
     mano: Path | None = None
     """The folder of MANO_LEFT and MANO_RIGHT. Default: $HOIBENCH_MANO."""
 
@@ -86,6 +89,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     console = Console(stderr=True, emoji=False)
     if truth_kind(download.hand_model, model) == "proxy-hand":
         console.print(MANO_MISSING_WARNING, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    device = _find_device(options.hwaccel, console)
     results: list[LineResult] = []
     try:
         with progress_bar(console) as on_progress:
@@ -95,13 +99,25 @@ def prepare_command(arguments: Sequence[str]) -> int:
                 on_progress("clips", len(results), len(lines))
 
             workers = options.workers or os.cpu_count() or 1
-            prepare_all(download, lines, out, model=model, workers=workers, on_result=on_result)
+            prepare_all(download, lines, out, model=model, workers=workers, device=device, on_result=on_result)
     finally:  # print the report also after Ctrl-C or a full disk
         report = summarize(results)
         facts = {"out": str(out), **asdict(report), "left_out": left_out}
         with as_crash():
             print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
     return SOME_FAILED if report.failed else 0
+
+
+def _find_device(name: str | None, console: Console) -> str | None:
+    """Return the kind of device that decodes videos, or None if there is none on this machine, which is printed."""
+    from hoibench.video.decoder import find_device_problem
+
+    problem = None if name is None else find_device_problem(name)
+    if problem is None:
+        return name
+    text = f"--hwaccel {name}: {problem}; videos are decoded in software"
+    console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return None
 
 
 def _select_lines(

@@ -39,7 +39,8 @@ def decimate(vertices: Array, faces: Array, max_error: float) -> DecimatedMesh:
         count = _FEWEST_FACES
         while count < len(faces):
             fewer, triangles, _, _ = igl.qslim(np.asfortranarray(vertices), np.asfortranarray(faces), count)
-            error = hausdorff_distance((vertices, faces), (fewer, triangles))
+            # Without faces, it could not collapse enough edges, e.g. of a mesh with many holes.
+            error = hausdorff_distance((vertices, faces), (fewer, triangles)) if len(triangles) else np.inf
             if error <= max_error:
                 return DecimatedMesh(
                     np.ascontiguousarray(fewer), np.ascontiguousarray(triangles, dtype=np.int32), error

@@ -38,6 +38,10 @@ class NumpyCaster:
         samples = _Samples(rays[:, :2] / rays[:, 2:])
         return _rasterise(samples, box_low, box_high, _RaysFromOrigin(corners, directions))
 
+    def hits(self, origin: Array, directions: Array) -> Array:
+        """Return (M,) bool, true where the ray from ``origin`` (3,) along ``directions[i]`` of (M, 3) hits the mesh."""
+        return self.cast(origin, directions).is_hit
+
     def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         points = np.asarray(points, dtype=np.float64)

@@ -23,6 +23,9 @@ class Caster(Protocol):
     def cast(self, origin: Array, directions: Array) -> Hits:
         """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3), all within one half-space."""
 
+    def hits(self, origin: Array, directions: Array) -> Array:
+        """Return (M,) bool, true where the ray from ``origin`` (3,) along ``directions[i]`` of (M, 3) hits the mesh: ``cast(...).is_hit``, faster."""
+
     def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along the common ``direction`` (3,) hits the mesh."""
 
@@ -48,11 +51,20 @@ class EmbreeCaster:
         u, v = result["u"], result["v"]
         return Hits(face, depth, np.stack([1.0 - u - v, u, v], axis=-1))
 
+    def hits(self, origin: Array, directions: Array) -> Array:
+        """Return (M,) bool, true where the ray from ``origin`` (3,) along ``directions[i]`` of (M, 3) hits the mesh."""
+        origins = np.empty(directions.shape, dtype=np.float32)
+        origins[:] = origin
+        return self._is_blocked(origins, directions.astype(np.float32))
+
     def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         directions = np.empty(points.shape, dtype=np.float32)
         directions[:] = direction
-        result = self._scene.run(points.astype(np.float32), directions, query="OCCLUDED")
+        return self._is_blocked(points.astype(np.float32), directions)
+
+    def _is_blocked(self, origins: Array, directions: Array) -> Array:
+        result = self._scene.run(origins, directions, query="OCCLUDED")
         blocked: Array = result == 0
         return blocked
 
@@ -73,6 +85,11 @@ class MovedCaster:
         """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
         R, t = self.pose[:3, :3], self.pose[:3, 3]
         return self.mesh_caster.cast((origin - t) @ R, directions @ R)
+
+    def hits(self, origin: Array, directions: Array) -> Array:
+        """Return (M,) bool, true where the ray from ``origin`` (3,) along ``directions[i]`` of (M, 3) hits the mesh."""
+        R, t = self.pose[:3, :3], self.pose[:3, 3]
+        return self.mesh_caster.hits((origin - t) @ R, directions @ R)
 
     def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""

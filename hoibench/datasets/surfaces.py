@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 
-from hoibench.clip import Array, check_shape
+from hoibench.clip import Array, Camera, check_shape
+from hoibench.datasets.coverage import covered_pixels
 from hoibench.datasets.ray_casting import Caster, MovedCaster, build_caster
 
 BACKGROUND = 255
@@ -43,11 +46,26 @@ class Surface:
         """(N,) bool, false in frames without a recorded pose, where vertices are NaN."""
         return np.asarray(np.isfinite(self.vertices).all(axis=(1, 2)))
 
+    @cached_property
+    def hull(self) -> Array:
+        """(Q,) indices of the vertices that are corners of the convex hull of a rigid part, in every frame; of all vertices for other parts."""
+        if self.rest is not None:
+            with suppress(QhullError):  # all vertices lie in a plane
+                corners: Array = ConvexHull(self.rest).vertices
+                return corners
+        return np.arange(self.vertices.shape[1])
+
     def caster(self, frame: int) -> Caster:
-        """Return a ray caster for the surface in frame ``frame``, in world coordinates."""
-        if self._still is None or self.poses is None:
-            return build_caster(self.vertices[frame][self.faces])
-        return MovedCaster(self._still, self.poses[frame])
+        """Return a ray caster for the surface in frame ``frame``, in world coordinates; built once, for a rigid part once for all frames."""
+        if self._still is not None and self.poses is not None:
+            return MovedCaster(self._still, self.poses[frame])
+        if frame not in self._casters:
+            self._casters[frame] = build_caster(self.vertices[frame][self.faces])
+        return self._casters[frame]
+
+    @cached_property
+    def _casters(self) -> dict[int, Caster]:
+        return {}
 
     @cached_property
     def _still(self) -> Caster | None:
@@ -95,10 +113,22 @@ def build_frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPart:
-    """A surface in one frame: its vertices (P, 3) in the world, in metres, and its ray caster in world coordinates."""
+    """A surface in one frame.
 
-    vertices: Array
+    Attributes:
+        hull: (Q, 3) points in the world, in metres, whose convex hull is that of the surface.
+        caster: its ray caster in world coordinates.
+    """
+
+    hull: Array
     caster: Caster
+    _covered: dict[Camera, Array] = field(default_factory=dict, init=False, repr=False)
+
+    def covered(self, camera: Camera) -> Array:
+        """Return ``covered_pixels`` of the surface in a camera's image, (H, W) bool; computed once for each camera."""
+        if camera not in self._covered:
+            self._covered[camera] = covered_pixels(self.hull, camera)
+        return self._covered[camera]
 
 
 def place_parts(surfaces: Sequence[Surface], frame: int) -> tuple[PlacedPart, ...]:
@@ -106,7 +136,7 @@ def place_parts(surfaces: Sequence[Surface], frame: int) -> tuple[PlacedPart, ..
 
     For depth, this is much faster than a ``FrameMesh``, since casters of rigid surfaces are not rebuilt in each frame.
     """
-    return tuple(PlacedPart(s.vertices[frame], s.caster(frame)) for s in surfaces if s.recorded[frame])
+    return tuple(PlacedPart(s.vertices[frame][s.hull], s.caster(frame)) for s in surfaces if s.recorded[frame])
 
 
 class FrameVisitor(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -62,21 +62,32 @@ class TaskPool:
         with self._threads(jobs, run_job, last) as threads:
             threads.join()
 
-    def results(self, function: Callable[[J], R], jobs: Iterable[J]) -> Generator[tuple[J, R | WorkerCrash]]:
+    def results(
+        self, function: Callable[[J], R], jobs: Iterable[J], group: Callable[[J], Hashable] | None = None
+    ) -> Generator[tuple[J, R | WorkerCrash]]:
         """Yield each job with its result, in the order of completion; the result is a ``WorkerCrash`` if the process died.
+
+        Args:
+            function: computes a job's result.
+            jobs: the jobs.
+            group: returns a job's group; one worker runs all jobs of a group, one after the other, so that they can share what they read.
 
         Raises:
             Exception: from ``function``, after all results that were complete by then.
         """
         results: queue.SimpleQueue[tuple[J, R | WorkerCrash]] = queue.SimpleQueue()
 
-        def run_job(worker: Worker, job: J) -> None:
-            try:
-                results.put((job, worker.call(function, job)))
-            except WorkerCrash as crash:
-                results.put((job, crash))
+        def run_jobs(worker: Worker, jobs: list[J]) -> None:
+            for job in jobs:
+                try:
+                    results.put((job, worker.call(function, job)))
+                except WorkerCrash as crash:
+                    results.put((job, crash))
 
-        with self._threads(jobs, run_job, None) as threads:
+        groups: dict[Hashable, list[J]] = {}
+        for number, job in enumerate(jobs):
+            groups.setdefault(number if group is None else group(job), []).append(job)
+        with self._threads(groups.values(), run_jobs, None) as threads:
             while threads.are_alive or not results.empty():
                 try:
                     yield results.get(timeout=_POLL_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.video.decoder import DEFAULT_DECODER, Decoder
 from hoibench.video.info import VideoError, VideoInfo, open_video, probe, truncation_error, video_stream
 from hoibench.video.resizing import Box, Resizer, check_box
 
@@ -56,7 +57,9 @@ def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
     return video
 
 
-def decode_crop(path: Path, frames: Sequence[int], box: Box, size: tuple[int, int]) -> Array:
+def decode_crop(
+    path: Path, frames: Sequence[int], box: Box, size: tuple[int, int], decoder: Decoder = DEFAULT_DECODER
+) -> Array:
     """Decode frames by index, cropped to ``box`` and resized to ``size``, without keeping full frames in memory.
 
     The result equals ``resize(crop(decode(path, frames), box), size)``.  The file is decoded once, up to the last given frame, whatever the order
@@ -67,6 +70,7 @@ def decode_crop(path: Path, frames: Sequence[int], box: Box, size: tuple[int, in
         frames: N frame indices.
         box: (top, left, height, width) in pixels of the video.
         size: (h, w) of the result in pixels.
+        decoder: threads and device of the decoder; with one thread, frames are resized in it, too.
 
     Returns:
         The frames (N, h, w, 3) uint8 RGB, in the order of ``frames``.
@@ -90,16 +94,25 @@ def decode_crop(path: Path, frames: Sequence[int], box: Box, size: tuple[int, in
     def fill(index: int, frame: Any) -> None:
         video[slots[index]] = resizer(frame)
 
-    # A second thread resizes frames while the next ones are decoded.
+    decoded = _decode_frames(path, info, slots, decoder)
+    if decoder.threads == 1:
+        for index, frame in decoded:
+            fill(index, frame)
+    else:
+        _fill_in_thread(fill, decoded)
+    return video
+
+
+def _fill_in_thread(fill: Callable[[int, Any], None], decoded: Iterable[tuple[int, Any]]) -> None:
+    """Call ``fill`` for each decoded frame, in a second thread while the next ones are decoded."""
     with ThreadPoolExecutor(1, thread_name_prefix="resize") as thread:
         pending: deque[Future[None]] = deque()
-        for index, frame in _decode_frames(path, info, slots):
+        for index, frame in decoded:
             pending.append(thread.submit(fill, index, frame))
             if len(pending) > _MAX_PENDING:
                 pending.popleft().result()
         for future in pending:
             future.result()
-    return video
 
 
 def _slots(path: Path, info: VideoInfo, indices: Sequence[int]) -> dict[int, list[int]]:
@@ -116,7 +129,9 @@ def _slots(path: Path, info: VideoInfo, indices: Sequence[int]) -> dict[int, lis
     return slots
 
 
-def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Iterator[tuple[int, Any]]:
+def _decode_frames(
+    path: Path, info: VideoInfo, indices: Collection[int], decoder: Decoder = DEFAULT_DECODER
+) -> Iterator[tuple[int, Any]]:
     """Yield (index, PyAV frame) for each of the given frame indices in ascending order; ``info`` is the result of ``probe``.
 
     Raises:
@@ -126,9 +141,9 @@ def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Ite
         return
     last = max(indices)
     index = -1
-    with open_video(path) as container:
+    with open_video(path, device=decoder.open_device()) as container:
         stream = video_stream(path, container)
-        stream.thread_type = "AUTO"
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", decoder.threads
         for index, frame in enumerate(container.decode(stream)):
             if frame.is_corrupt:
                 raise truncation_error(path, index, info.frames)
@@ -138,7 +153,12 @@ def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Ite
                     "encode the video again with one size"
                 )
             if index in indices:
-                yield index, frame
+                yield index, _as_planes(frame)
             if index == last:
                 return
     raise truncation_error(path, index + 1, info.frames)
+
+
+def _as_planes(frame: Any) -> Any:
+    """Return a frame with chroma in two planes, as software decoders give it; hardware interleaves them.  Its values stay."""
+    return frame.reformat(format="yuv420p", threads=1) if frame.format.name == "nv12" else frame

@@ -14,6 +14,7 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from av.codec.hwaccel import HWAccel
 
 MAX_SIDE = 16_384
 """Maximum height and width of a frame in pixels, far above any camera or generator of the field."""
@@ -55,8 +56,15 @@ class VideoHeader:
 
 
 @contextmanager
-def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) -> Iterator[Any]:
-    """Open a video file for a ``with`` statement as a PyAV container, with FFmpeg ``options``; FFmpeg's errors become VideoErrors.
+def open_video(
+    path: Path, options: Mapping[str, str] = MappingProxyType({}), device: HWAccel | None = None
+) -> Iterator[Any]:
+    """Open a video file for a ``with`` statement as a PyAV container; FFmpeg's errors become VideoErrors.
+
+    Args:
+        path: the file.
+        options: options of FFmpeg.
+        device: the device that decodes, None for software.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -69,7 +77,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): encode or download it again")
     try:
-        with av.open(str(path), options=_ONLY_FILES | dict(options)) as container:
+        with av.open(str(path), options=_ONLY_FILES | dict(options), hwaccel=device) as container:
             yield container
     except UnicodeDecodeError as error:  # PyAV before 19 decodes metadata strictly
         raise VideoError(f"{path} has metadata that are not UTF-8: remove them (ffmpeg -map_metadata -1)") from error

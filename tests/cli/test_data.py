@@ -164,3 +164,21 @@ def test_from_a_download_to_a_scored_clip(taco, tmp_path):
     assert "83" in text and "excludes clips of the split" in text
     (parquet,) = Path(tmp_path).glob("runs/*/results.parquet")
     assert parquet.stat().st_size > 0
+
+
+def test_videos_are_decoded_in_software_where_the_device_is_missing(said, taco, tmp_path, monkeypatch):
+    monkeypatch.setattr("hoibench.video.decoder.find_device_problem", lambda name: f"no {name} device can be opened")
+    devices = []
+    monkeypatch.setattr(
+        "hoibench.datasets.taco.prepare.split.prepare_all", lambda *_, device, **__: devices.append(device)
+    )
+    code, _, err = said("prepare", taco.root, "--out", tmp_path, "--split", "train", "--hwaccel", "cuda")
+    assert code == 0
+    assert "--hwaccel cuda: no cuda device can be opened; videos are decoded in software" in err
+    assert devices == [None]
+
+
+def test_an_unknown_device_is_refused(said, taco, tmp_path):
+    code, _, err = said("prepare", taco.root, "--out", tmp_path, "--split", "train", "--hwaccel", "abacus")
+    assert code == 2
+    assert "device 'abacus' cannot decode videos" in err

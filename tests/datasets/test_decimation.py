@@ -77,3 +77,10 @@ def test_the_distance_of_two_meshes_counts_what_only_one_has(dense):
     assert hausdorff_distance(dense, (vertices, upper)) == hausdorff_distance((vertices, upper), dense) > 0.025
     shifted = vertices + np.array([0.0, 0.0, 0.001])
     assert hausdorff_distance(dense, (shifted, faces)) == pytest.approx(0.001, rel=0.01)
+
+
+def test_a_mesh_of_pieces_that_cannot_be_decimated_is_returned_as_it_is():
+    triangle = np.array([[0.0, 0.0, 0.0], [0.01, 0.0, 0.0], [0.0, 0.01, 0.0]])
+    vertices = (triangle + np.arange(1500)[:, None, None] * 0.001).reshape(-1, 3)
+    mesh = decimate(vertices, np.arange(len(vertices)).reshape(-1, 3), 0.25e-3)
+    assert len(mesh.faces) == 1500

@@ -134,3 +134,17 @@ def test_pixel_rays_go_through_their_pixels_and_measure_z(seed, samples):
     pixels = project(in_camera, K).reshape(9, samples, 13, samples, 2).mean(axis=(1, 3))
     expected = np.stack(np.meshgrid(np.arange(13.0), np.arange(9.0)), axis=-1)
     np.testing.assert_allclose(pixels, expected, atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_hits_are_those_of_a_cast(seed):
+    rng = np.random.default_rng(seed)
+    corners, directions, origin = random_triangles(rng), random_directions(rng), rng.normal(scale=0.05, size=3)
+    pose = np.eye(4)
+    pose[:3, 3] = rng.normal(scale=0.05, size=3)
+    embree = EmbreeCaster(corners)
+    for caster in (embree, NumpyCaster(corners), MovedCaster(embree, pose)):
+        is_hit = caster.cast(origin, directions).is_hit
+        assert is_hit.any() and not is_hit.all()
+        np.testing.assert_array_equal(caster.hits(origin, directions), is_hit)

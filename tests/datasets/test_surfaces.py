@@ -66,3 +66,24 @@ def test_a_bounding_box_has_the_lowest_and_highest_pixel():
 def test_a_surface_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="part 1: vertices"):
         Surface(1, np.zeros((4, 3)), np.zeros((1, 3), int))
+
+
+def test_the_hull_of_a_rigid_part_bounds_all_of_its_vertices():
+    rng = np.random.default_rng(0)
+    rest = rng.normal(size=(500, 3))
+    surface = Surface(2, rest[None], np.array([[0, 1, 2]]), rest, np.eye(4)[None])
+    assert len(surface.hull) < 100
+    ways = rng.normal(size=(200, 3))
+    np.testing.assert_array_equal((rest[surface.hull] @ ways.T).max(axis=0), (rest @ ways.T).max(axis=0))
+
+
+@pytest.mark.parametrize("rest", [None, np.array([[0.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0], [0.2, 0.2, 0]])])
+def test_the_hull_of_a_flat_part_or_a_hand_has_all_vertices(rest):
+    surface = Surface(0, np.zeros((2, 4, 3)), np.array([[0, 1, 2]]), rest)
+    assert surface.hull.tolist() == [0, 1, 2, 3]
+
+
+def test_a_caster_is_built_once_per_frame():
+    surface = Surface(0, np.random.default_rng(0).normal(size=(2, 3, 3)), np.array([[0, 1, 2]]))
+    assert surface.caster(0) is surface.caster(0)
+    assert surface.caster(0) is not surface.caster(1)

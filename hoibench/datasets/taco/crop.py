@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.surfaces import bounding_box
+from hoibench.datasets.surfaces import Surface, bounding_box
 from hoibench.datasets.taco.protocol import SIZE, CropRule
 from hoibench.geometry import crop_intrinsics, project, resize_intrinsics, to_camera
 from hoibench.video import Box
@@ -44,6 +44,18 @@ class Extent:
         inside = ((pixels >= 0.0) & (pixels <= edge)).all(axis=1).any()
         low, high = bounding_box(pixels)
         return cls(np.clip(low, 0.0, edge), np.clip(high, 0.0, edge), bool(inside))
+
+    @classmethod
+    def from_surface(cls, surface: Surface, frame: int, camera: Camera) -> Extent:
+        """Return the extent of a surface's vertices in one frame; equals ``from_vertices`` of all of them, found from those of the convex hull."""
+        vertices = surface.vertices[frame]
+        if surface.recorded[frame]:
+            hull = vertices[surface.hull]
+            extent = cls.from_vertices(hull, camera)
+            # In front of the camera, the outermost projections are of vertices of the hull; if it surrounds the image, others may be inside.
+            if _is_in_front(hull, camera) and (extent.is_visible or (extent.low >= extent.high).any()):
+                return extent
+        return cls.from_vertices(vertices, camera)
 
     def join(self, other: Extent) -> Extent:
         """Return the bounding box of both extents, visible if either is."""
@@ -92,6 +104,10 @@ def crop_camera(camera: Camera, box: Box) -> Camera:
     """Return the camera of a view that is cropped to ``box`` (top, left, height, width) and resized to the protocol's 480x704 pixels."""
     K = resize_intrinsics(crop_intrinsics(camera.K, *box[:2]), box[2:], SIZE)
     return Camera(K, camera.R, camera.t, SIZE)
+
+
+def _is_in_front(vertices: Array, camera: Camera) -> bool:
+    return bool((to_camera(vertices, camera.R, camera.t)[:, 2] > 0.0).all())
 
 
 def _height(width: int) -> int:

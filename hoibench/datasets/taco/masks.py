@@ -9,8 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.ray_casting import pixel_rays
-from hoibench.datasets.surfaces import PlacedPart, Surface, bounding_box, map_frames
-from hoibench.geometry import project, to_camera
+from hoibench.datasets.surfaces import PlacedPart, Surface, map_frames
 
 _HEIGHT_PER_PIXEL = 240
 
@@ -26,33 +25,40 @@ def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array
 
 
 class MaskRenderer:
-    """Renders masks of hands and objects for one static camera, frame by frame."""
+    """Renders masks of hands and objects for one static camera, frame by frame.
+
+    A hit marks the square of pixels around it, so that only pixels with an unmarked one in their square need a ray.
+    Hits on a lattice of pixels whose squares tile the image leave few of these inside a part.
+    """
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
         self._origin, directions = pixel_rays(camera)
-        self._directions = directions.reshape(*camera.size, 3).astype(np.float32)
+        self._directions = directions.astype(np.float32)
         radius = max(1, round(camera.size[0] / _HEIGHT_PER_PIXEL))
         self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
+        lattice = np.zeros(camera.size, dtype=bool)
+        lattice[radius :: 2 * radius + 1, radius :: 2 * radius + 1] = True
+        self._passes = lattice, np.ones(camera.size, dtype=bool)
 
     def visit(self, _frame: int, parts: Sequence[PlacedPart]) -> Array:
         """Return the dilated mask (H, W) bool of the parts (hands and objects) as they are placed in one frame."""
         mask = np.zeros(self._camera.size, dtype=np.uint8)
-        for part in parts:
-            window = self._window(part.vertices)
-            directions = self._directions[window]
-            if directions.size:
-                hits = part.caster.cast(self._origin, directions.reshape(-1, 3))
-                mask[window] |= hits.is_hit.reshape(directions.shape[:2])
-        return cv2.dilate(mask, self._square).astype(bool)
+        for pixels in self._passes:
+            for part in parts:
+                mask |= self._marked(part, pixels & part.covered(self._camera) & self._may_mark(mask))
+        return mask.astype(bool)
 
-    def _window(self, vertices: Array) -> tuple[slice, slice]:
-        """Return the image rows and columns that a part with vertices (P, 3), in metres in the world, can cover; no rays are needed elsewhere."""
-        points = to_camera(vertices, self._camera.R, self._camera.t)
-        if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may project anywhere
-            return np.s_[:, :]
-        low, high = bounding_box(project(points, self._camera.K))
-        image = self._camera.size[::-1]
-        left, top = np.clip(np.floor(low), 0, image).astype(int)
-        right, bottom = np.clip(np.ceil(high) + 1, 0, image).astype(int)
-        return np.s_[top:bottom, left:right]
+    def _may_mark(self, mask: Array) -> Array:
+        """Return the pixels (H, W) bool around which the mask (H, W) uint8 is not complete."""
+        may_mark: Array = cv2.dilate(1 - mask, self._square).view(bool)
+        return may_mark
+
+    def _marked(self, part: PlacedPart, pixels: Array) -> Array:
+        """Return the dilated hits (H, W) uint8 on a part of rays through some pixels, (H, W) bool."""
+        chosen = np.flatnonzero(pixels)
+        hit = np.zeros(self._camera.size, dtype=np.uint8)
+        if chosen.size:
+            hit.flat[chosen] = part.caster.hits(self._origin, self._directions[chosen])
+        marked: Array = cv2.dilate(hit, self._square)
+        return marked

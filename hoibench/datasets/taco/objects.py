@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ _SMALLEST, _LARGEST = 0.01, 1.0
 _LOOSE = 0.05
 """Largest fraction of vertices that belong to no face; the released meshes are closed."""
 _RIGID_TOLERANCE = 1e-4
+_ZERO = re.compile(rb"\s-?0(?=[/\s]|$)")
+"""A corner with vertex 0 in lines of faces."""
 
 
 def read_mesh(path: Path) -> tuple[Array, Array]:
@@ -45,11 +49,31 @@ def read_mesh(path: Path) -> tuple[Array, Array]:
     return metres, faces
 
 
+def read_mesh_once(path: Path) -> tuple[Array, Array]:
+    """Return ``read_mesh`` of a file as read-only arrays; a process reads the same file again only if it has changed, for the last 8 meshes."""
+    status = path.stat() if path.is_file() else None
+    return _cached_mesh(path, *(() if status is None else (status.st_size, status.st_mtime_ns, status.st_ino)))
+
+
+@lru_cache(maxsize=8)
+def _cached_mesh(path: Path, *_status: int) -> tuple[Array, Array]:
+    mesh = read_mesh(path)
+    for array in mesh:
+        array.flags.writeable = False
+    return mesh
+
+
 def _check_faces(path: Path, faces: Array, vertices: int) -> None:
     """Raise ValueError unless every face of an OBJ file was read: the parser skips truncated lines, and reads vertex 0 as the last vertex."""
-    lines = [line.split()[1:] for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
-    has_zero = any(corner.partition(b"/")[0] in (b"0", b"-0") for corners in lines for corner in corners)
-    if has_zero or sum(len(corners) - 2 for corners in lines) != len(faces) or min(map(len, lines)) < 3:
+    lines = [line for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
+    text = b"\n".join(lines)
+    words = text.split()
+    if words[::4].count(b"f") == len(lines) == len(words) / 4:  # triangles alone
+        triangles, fewest = len(lines), 3
+    else:
+        corners = [len(line.split()) - 1 for line in lines]
+        triangles, fewest = sum(corners) - 2 * len(lines), min(corners)
+    if _ZERO.search(text) or triangles != len(faces) or fewest < 3:
         raise ValueError(f"{path} has a truncated face or a face with vertex 0: unpack Object_Models.zip again")
     loose = vertices - len(np.unique(faces))
     if loose > _LOOSE * vertices:

@@ -13,7 +13,7 @@ from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.download import CAMERAS, HANDS, OBJECT_ROLES, RGB, TacoDownload, TacoSequence
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, read_hand
-from hoibench.datasets.taco.objects import place_vertices, read_mesh, read_poses
+from hoibench.datasets.taco.objects import place_vertices, read_mesh_once, read_poses
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.store import array_digest
 from hoibench.video import VideoHeader, VideoInfo, probe
@@ -95,7 +95,7 @@ class Recording:
     @cached_property
     def meshes(self) -> tuple[tuple[Array, Array], ...]:
         """Vertices (P, 3) in metres, object frame, and faces (F, 3) of tool and target."""
-        return tuple(read_mesh(self.download.mesh(instance)) for instance in self.instances)
+        return tuple(read_mesh_once(self.download.mesh(instance)) for instance in self.instances)
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:

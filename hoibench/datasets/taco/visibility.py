@@ -45,7 +45,7 @@ class PointVisibility:
         points = self.world[frame].astype(np.float64)
         visible = in_image(points, self.camera)
         inside = np.flatnonzero(visible)
-        visible[inside] = _unoccluded(parts, optical_centre(self.camera.R, self.camera.t), points[inside])
+        visible[inside] = _unoccluded(parts, self.camera, points[inside])
         return visible
 
 
@@ -65,11 +65,11 @@ class DepthEdges:
         points = self.world[frame].astype(np.float64)
         inside = np.flatnonzero(in_image(points, self.camera))
         edge = np.zeros(len(points), dtype=bool)
-        in_camera = to_camera(points[inside], self.camera.R, self.camera.t)
-        pixels = np.rint(project(in_camera, self.camera.K)).astype(int)[:, None] + _PIXEL_AND_NEIGHBOURS
-        depth = self._depth(pixels.reshape(-1, 2), parts).reshape(pixels.shape[:2])
+        pixels = _nearest_pixels(points[inside], self.camera)[:, None] + _PIXEL_AND_NEIGHBOURS
         height, width = self.camera.size
         in_frame = ((pixels >= 0) & (pixels < [width, height])).all(axis=-1)
+        depth = np.full(in_frame.shape, np.inf)
+        depth[in_frame] = self._depth(pixels[in_frame], parts)
         own = depth[:, :1]
         with np.errstate(invalid="ignore"):  # infinity minus infinity compares false, hence counts as an edge
             smooth = np.abs(depth - own) <= _DEPTH_EDGE * own
@@ -77,12 +77,24 @@ class DepthEdges:
         return edge
 
     def _depth(self, pixels: Array, parts: Sequence[PlacedPart]) -> Array:
-        """Return the z-depth at pixels (M, 2), (M,) metres, infinite on background."""
-        origin, directions = rays_through(self.camera, pixels)
-        depth = np.full(len(pixels), np.inf)
-        for part in parts if len(pixels) else ():
-            depth = np.minimum(depth, part.caster.cast(origin, directions).depth)
-        return depth
+        """Return the z-depth at pixels (M, 2) of the image, (M,) metres, infinite on background; each pixel is rendered once."""
+        width = self.camera.size[1]
+        numbers, row = np.unique(pixels[:, 1] * width + pixels[:, 0], return_inverse=True)
+        origin, directions = rays_through(self.camera, np.column_stack([numbers % width, numbers // width]))
+        depth = np.full(len(numbers), np.inf)
+        for part in parts:
+            near = np.flatnonzero(part.covered(self.camera).flat[numbers])
+            if near.size:
+                depth[near] = np.minimum(depth[near], part.caster.cast(origin, directions[near]).depth)
+        return depth[row]
+
+
+def _nearest_pixels(points: Array, camera: Camera) -> Array:
+    """Return the pixels (M, 2) int, as (x, y), whose centres are nearest to the projections of world points (M, 3) in a camera's image."""
+    pixels = np.rint(project(to_camera(points, camera.R, camera.t), camera.K)).astype(int)
+    height, width = camera.size
+    inside: Array = np.clip(pixels, 0, [width - 1, height - 1])  # a point at the image's edge may be rounded out of it
+    return inside
 
 
 def in_image(points: Array, camera: Camera) -> Array:
@@ -115,16 +127,26 @@ def check_parts_in_view(key: str, surfaces: Sequence[Surface], cameras: Iterable
 
 
 def _sees(camera: Camera, surface: Surface) -> bool:
-    points = surface.vertices.reshape(-1, 3)
+    corners = surface.vertices[:, surface.hull].reshape(-1, 3)  # usually one of them is seen
+    return _sees_any(camera, corners) or _sees_any(camera, surface.vertices.reshape(-1, 3))
+
+
+def _sees_any(camera: Camera, points: Array) -> bool:
     distance = np.linalg.norm(points - optical_centre(camera.R, camera.t), axis=1)
     near = points[distance <= _FARTHEST]  # drops NaN
     return bool(in_image(near, camera).any())
 
 
-def _unoccluded(parts: Sequence[PlacedPart], origin: Array, points: Array) -> Array:
+def _unoccluded(parts: Sequence[PlacedPart], camera: Camera, points: Array) -> Array:
+    """Return which points (M, 3) in the image of a camera are not occluded, (M,) bool."""
     visible = np.ones(len(points), dtype=bool)
+    origin = optical_centre(camera.R, camera.t)
     rays = points - origin
     distance = np.linalg.norm(rays, axis=1)
-    for part in parts if len(points) else ():
-        visible &= part.caster.cast(origin, rays / distance[:, None]).depth >= distance - _OCCLUSION_TOLERANCE
+    x, y = _nearest_pixels(points, camera).T
+    for part in parts:
+        near = np.flatnonzero(part.covered(camera)[y, x])
+        if near.size:
+            depth = part.caster.cast(origin, rays[near] / distance[near, None]).depth
+            visible[near] &= depth >= distance[near] - _OCCLUSION_TOLERANCE
     return visible

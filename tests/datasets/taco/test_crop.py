@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from plain_truth import plain_extent
 
 from hoibench.clip import Camera
+from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.protocol import SIZE
 from hoibench.geometry import project, to_camera
@@ -168,3 +170,31 @@ def test_the_cropped_camera_agrees_with_the_resized_box(seed):
     share = (native + 0.5 - [box[1], box[0]]) / [box[3], box[2]]
     expected = share * [SIZE[1], SIZE[0]] - 0.5
     np.testing.assert_allclose(project(to_camera(points, cropped.R, cropped.t), cropped.K), expected, atol=1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.floats(-0.5, 3.0), st.sampled_from([0.01, 0.2, 2.0]))
+def test_the_extent_of_a_surface_is_that_of_all_its_vertices(seed, depth, scale):
+    """Surfaces in the image, beside it, around it, and partly behind the camera."""
+    rng = np.random.default_rng(seed)
+    rest = rng.normal(scale=scale, size=(200, 3))
+    pose = np.eye(4)
+    pose[:3, 3] = rng.normal([0.0, 0.0, depth], [0.5, 0.5, 0.1])
+    surface = Surface(2, (rest + pose[:3, 3])[None], np.array([[0, 1, 2]]), rest, pose[None])
+    camera = pinhole((94, 128))
+    found, expected = Extent.from_surface(surface, 0, camera), plain_extent([surface], 0, camera)
+    np.testing.assert_array_equal([found.low, found.high], [expected.low, expected.high])
+    assert found.is_visible == expected.is_visible
+
+
+def test_a_surface_around_the_image_with_a_vertex_inside_is_visible():
+    ring = np.array([[-9.0, -9.0, 1], [9.0, -9.0, 1], [9.0, 9.0, 1.1], [-9.0, 9.0, 1], [0.0, 0.0, 1.01], [0, 0, 1.02]])
+    surface = Surface(2, ring[None], np.array([[0, 1, 4]]), ring, np.eye(4)[None])
+    assert 4 not in surface.hull or 5 not in surface.hull
+    assert Extent.from_surface(surface, 0, pinhole((94, 128))).is_visible
+
+
+def test_an_unrecorded_surface_has_the_extent_of_nothing():
+    nothing = np.full((1, 6, 3), np.nan)
+    surface = Surface(2, nothing, np.array([[0, 1, 2]]))
+    assert not Extent.from_surface(surface, 0, pinhole((94, 128))).is_visible

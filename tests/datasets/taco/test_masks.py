@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_truth import plain_mask
 
 from hoibench.clip import Camera
 from hoibench.datasets.surfaces import Surface
@@ -35,3 +38,24 @@ def test_every_visible_track_is_inside_the_mask_and_the_background_is_not(clip):
             u, v = np.rint(project(points, camera.K)[clip.tracks.visible[view, frame]]).astype(int).T
             assert clip.masks[view, frame][v, u].all()
     assert 0.02 < clip.masks.mean() < 0.4
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([40, 130, 600]), st.sampled_from([0.02, 0.1, 0.4]))
+def test_masks_equal_those_of_all_rays(seed, height, scale):
+    """Two parts of random triangles, small and large, some of them out of the image or behind the camera."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal([0.0, 0.0, 1.2], [0.5, 0.5, 0.5], (2, 3))
+    surfaces = [
+        Surface(part, rng.normal(centre, scale, (1, 12, 3)), np.arange(12).reshape(4, 3))
+        for part, centre in enumerate(centres)
+    ]
+    K = np.array([[40.0, 0, 15.5], [0, height, height / 2], [0, 0, 1.0]])
+    camera = Camera(K, np.eye(3), np.zeros(3), (height, 32))
+    np.testing.assert_array_equal(build_masks(surfaces, [camera])[0, 0], plain_mask(surfaces, 0, camera))
+
+
+def test_masks_of_a_clip_equal_those_of_all_rays(written, clip):
+    surfaces = written.recording.surfaces
+    for view, camera in enumerate(clip.cameras):
+        np.testing.assert_array_equal(clip.masks[view, 3], plain_mask(surfaces, 3, camera))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoibench.datasets.taco.objects import count_pose_rows, place_vertices, read_mesh, read_poses
+from hoibench.datasets.taco.objects import count_pose_rows, place_vertices, read_mesh, read_mesh_once, read_poses
 
 
 def poses(count=4, seed=0):
@@ -261,3 +261,17 @@ def test_a_pose_is_rigid_to_a_ten_thousandth(tmp_path, change, off, read):
     else:
         with pytest.raises(ValueError, match="frame 1 is not a rigid pose"):
             read_poses(tmp_path / "tool_001.npy")
+
+
+def test_a_mesh_is_read_once_until_it_changes(tmp_path):
+    path = tmp_path / "001_cm.obj"
+    path.write_text("v 0 0 0\nv 9 0 0\nv 0 9 0\nf 1 2 3\n")
+    first = read_mesh_once(path)
+    assert read_mesh_once(path) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0][0, 0] = 1.0
+    path.write_text("v 0 0 0\nv 8 0 0\nv 0 9 0\nv 8 9 0\nf 1 2 3\nf 2 4 3\n")
+    assert len(read_mesh_once(path)[1]) == 2
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="download Object_Models"):
+        read_mesh_once(path)

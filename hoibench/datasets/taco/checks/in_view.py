@@ -21,7 +21,7 @@ def find_out_of_view(checked: CheckedSequence) -> Iterator[Finding]:
         yield _refuse(error)
     for serial in checked.videos or cameras:
         camera = cameras[serial]
-        extents = (Extent.from_vertices(vertices, camera) for s in surfaces for vertices in s.vertices)
+        extents = (Extent.from_surface(s, frame, camera) for s in surfaces for frame in range(len(s.vertices)))
         try:
             crop_box(extents, "clip", camera.size, f"{serial} of {checked.name}")
         except ValueError as error:

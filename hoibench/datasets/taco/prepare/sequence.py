@@ -47,7 +47,7 @@ from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_po
 from hoibench.datasets.taco.visibility import DepthEdges, PointVisibility
 from hoibench.store import read_npz, write_npz
 from hoibench.store.verified_folder import CorruptFolder, read_metadata, write_folder
-from hoibench.video import decode_crop, encode
+from hoibench.video import DEFAULT_DECODER, Decoder, decode_crop, encode
 
 CRF = 12
 
@@ -120,12 +120,14 @@ class SequencePreparation:
         recording: the recorded sequence.
         out: the folder of prepared clips.
         recipe: crop rule and kind of video of the views.
+        decoder: the decoder of the videos.
         warnings: what the checks of the new views found so far that is no reason to refuse them.
     """
 
     recording: Recording
     out: Path
     recipe: Recipe
+    decoder: Decoder = DEFAULT_DECODER
     warnings: list[str] = field(default_factory=list)
 
     def prepare_views(self, serials: Sequence[str]) -> tuple[str, ...]:
@@ -252,7 +254,8 @@ class SequencePreparation:
         recording, frames, rule = self.recording, self._frames, self.recipe.crop
         camera = recording.camera(serial, video.size)
         extents = (
-            Extent.from_vertices(np.concatenate([surface.vertices[row] for surface in frames.surfaces]), camera)
+            Extent.from_surface(surface, row, camera)
+            for surface in frames.surfaces
             for row in frames.rows_for_crop(rule)
         )
         box = crop_box(extents, rule, video.size, f"{serial} of sequence {self._key}")
@@ -271,7 +274,7 @@ class SequencePreparation:
     def _write_view(self, view: ViewRecord, truth: ViewTruth) -> None:
         # Read before writing, so that read errors are not reported as write errors.
         path = self.recording.sequence.video(view.serial, self._modality)
-        video = decode_crop(path, self._frames.window.indices, view.box, SIZE)
+        video = decode_crop(path, self._frames.window.indices, view.box, SIZE, self.decoder)
         arrays: dict[str, Array] = {"visible": truth.visible, "depth_edge": truth.depth_edge, "mask": truth.mask}
         packed = {name: np.packbits(self._frames.expand(values), axis=-1) for name, values in arrays.items()}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import cv2
 
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import TacoDownload
@@ -18,6 +21,7 @@ from hoibench.datasets.taco.protocol import MODALITIES, Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.processes import TaskPool, WorkerCrash
 from hoibench.store.atomic import WriteError, as_write_error
+from hoibench.video import DEFAULT_DECODER, Decoder
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +91,17 @@ def prepare_line(download: TacoDownload, line: SplitLine, out: Path, model: Hand
         FileNotFoundError, ValueError: a file is missing or damaged, or ``out`` was prepared from other data; see ``SequencePreparation``.
         WriteError: ``out`` cannot be written.
     """
-    recipe = Recipe.parse(line.recipe)
-    preparation = SequencePreparation(Recording(download, download.sequence(line.entry.id), model), out, recipe)
+    return _prepare(line, _open_preparation(download, line, out, model))
+
+
+def _open_preparation(
+    download: TacoDownload, line: SplitLine, out: Path, model: HandModel, decoder: Decoder = DEFAULT_DECODER
+) -> SequencePreparation:
+    recording = Recording(download, download.sequence(line.entry.id), model)
+    return SequencePreparation(recording, out, Recipe.parse(line.recipe), decoder)
+
+
+def _prepare(line: SplitLine, preparation: SequencePreparation) -> LineResult:
     created = preparation.prepare_views(line.entry.camera_ids)
     source_view_error = None
     if line.source is not None:
@@ -97,7 +110,7 @@ def prepare_line(download: TacoDownload, line: SplitLine, out: Path, model: Hand
         except WriteError:
             raise
         except (OSError, ValueError) as error:
-            is_downloaded = line.source in preparation.recording.sequence.videos(MODALITIES[recipe.video])
+            is_downloaded = line.source in preparation.recording.sequence.videos(MODALITIES[preparation.recipe.video])
             not_downloaded = f"camera {line.source} was not downloaded"
             source_view_error = " ".join(str(error).split()) if is_downloaded else not_downloaded
     status: Literal["created", "skipped"] = "created" if created else "skipped"
@@ -117,6 +130,7 @@ def prepare_all(
     *,
     model: HandModel,
     workers: int = 1,
+    device: str | None = None,
     on_result: Callable[[LineResult], None] | None = None,
 ) -> PreparationReport:
     """Prepare the clips of some lines of a split in worker processes, and return the report; intact clips are skipped.
@@ -126,7 +140,8 @@ def prepare_all(
         lines: lines of one or more splits.
         out: the folder of prepared clips.
         model: the model that turns hand poses into surfaces, from ``choose_hand_model``.
-        workers: number of processes; each prepares one sequence at a time.
+        workers: number of processes; each prepares one sequence at a time, and reads its files once for all of its lines.
+        device: the kind of device that decodes videos, e.g. ``cuda``; see ``Decoder``.
         on_result: called with each line's result.
 
     Raises:
@@ -138,8 +153,9 @@ def prepare_all(
         out.mkdir(parents=True, exist_ok=True)
     check_truth(out, truth_kind(download.hand_model, model), model.identity)
     results = []
-    pool = TaskPool(workers, _start_worker, (download.root, out, model))
-    with closing(pool.results(_prepare_in_worker, lines)) as line_results:
+    decoder = Decoder(max(1, (os.cpu_count() or 1) // workers), device)
+    pool = TaskPool(workers, _start_worker, (download.root, out, model, decoder))
+    with closing(pool.results(_prepare_in_worker, lines, group=lambda line: line.entry.id)) as line_results:
         for line, result in line_results:
             if isinstance(result, WorkerCrash):
                 result = LineResult(line.entry.id, "failed", str(result))
@@ -149,21 +165,38 @@ def prepare_all(
     return summarize(results)
 
 
-_worker: tuple[TacoDownload, Path, HandModel] | None = None
-"""State of a worker process: the download, the folder of prepared clips, the hand model."""
+@dataclass
+class _Worker:
+    """The state of a worker process; ``last`` is the preparation of the sequence and recipe of the line before."""
+
+    download: TacoDownload
+    out: Path
+    model: HandModel
+    decoder: Decoder
+    last: SequencePreparation | None = None
+
+    def preparation(self, line: SplitLine) -> SequencePreparation:
+        last, wanted = self.last, (line.entry.id, Recipe.parse(line.recipe))
+        if last is None or (last.recording.sequence.key, last.recipe) != wanted:
+            self.last = None  # frees its memory first
+            last = self.last = _open_preparation(self.download, line, self.out, self.model, self.decoder)
+        return last
 
 
-def _start_worker(root: Path, out: Path, model: HandModel) -> None:
+_worker: _Worker | None = None
+
+
+def _start_worker(root: Path, out: Path, model: HandModel, decoder: Decoder) -> None:
     global _worker
-    _worker = TacoDownload(root), out, model
+    cv2.setNumThreads(1)
+    _worker = _Worker(TacoDownload(root), out, model, decoder)
 
 
 def _prepare_in_worker(line: SplitLine) -> LineResult:
     assert _worker is not None
-    download, out, model = _worker
     key = line.entry.id
     try:
-        return prepare_line(download, line, out, model)
+        return _prepare(line, _worker.preparation(line))
     except WriteError:
         raise
     except (ValueError, FileNotFoundError) as error:

@@ -18,9 +18,12 @@ from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.prepare import split
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_all
 from hoibench.datasets.taco.protocol import Recipe
+from hoibench.datasets.taco.recording import Recording
 from hoibench.store.atomic import WriteError
+from hoibench.video import DEFAULT_DECODER
 
 SOURCE = FOUR[3]
 RAW = {"crop": "clip", "video": "raw"}
@@ -59,6 +62,21 @@ def test_a_crashed_worker_is_a_failed_sequence(taco, tmp_path):
     report = prepare_all(taco.download, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
     assert report.created == (SHORT.key,)
     assert report.failed == {HIT.key: "its process ended by itself with exit code 9: its code or a library called exit"}
+
+
+def test_the_lines_of_a_sequence_share_one_recording(taco, tmp_path, monkeypatch):
+    placed, place = [], Recording.surfaces_in
+    monkeypatch.setattr(Recording, "surfaces_in", lambda *call: placed.append(call) or place(*call))
+    worker = split._Worker(taco.download, tmp_path, ProxyHand(), DEFAULT_DECODER)
+    monkeypatch.setattr(split, "_worker", worker)
+    results = [split._prepare_in_worker(line(SHORT.key, (serial,))) for serial in FOUR]
+    assert [result.created_views for result in results] == [(serial,) for serial in FOUR]
+    assert len({id(recording) for recording, _ in placed}) == 1
+    frames = [len(chosen) for _, chosen in placed]
+    assert frames.count(max(frames)) == 1  # the frames of the clip; checks place fewer
+    first = worker.last
+    split._prepare_in_worker(line("20230927_999"))
+    assert worker.last is not first
 
 
 def test_another_hand_model_is_an_error_even_if_all_clips_exist(taco, tmp_path):
