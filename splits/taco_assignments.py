@@ -1,17 +1,16 @@
-"""Assign TACO sequences to the parts of a split: by hold-out rules and a random choice within triplets, or by TACO's own list."""
+"""Assign TACO sequences to the parts of a split: by hold-out rules and a hash of each key, or by TACO's own list.
+
+The part of a sequence depends on the sequence alone, so lists with more or fewer sequences move no other sequence.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sklearn.model_selection import train_test_split
-
 from hoibench.datasets.taco.download import Triplet
 from hoibench.store.records import Record
-
-_REST = "rest"
+from splits.key_hash import RANGE, key_hash
 
 
 class HeldOut(Record):
@@ -30,47 +29,27 @@ class HeldOut(Record):
 
 @dataclass(frozen=True)
 class Place:
-    """The part of a split that a sequence is in, and the tags that give reasons for it."""
+    """The part of a split that a sequence is in, and the sequence's tags."""
 
     part: str
     tags: tuple[str, ...] = ()
 
 
-def hold_out(
-    triplets: Mapping[str, Triplet], rules: tuple[HeldOut, ...], *, val_share: float, pooled_below: int, seed: int
-) -> dict[str, Place]:
-    """Return sequence key -> part with tags: ``test_unseen`` if a rule applies, else ``train`` or ``val`` at random, stratified by triplet.
+def hold_out(key: str, triplet: Triplet, official_part: str, rules: tuple[HeldOut, ...], val_share: float) -> Place:
+    """Return the place of a sequence: ``test_unseen`` if a rule holds it out, else ``val`` or ``train`` by a hash of its key.
 
     Args:
-        triplets: sequence key -> (tool, action, target).
-        rules: the hold-out rules.
-        val_share: share of ``val`` among the sequences that are not held out.
-        pooled_below: see ``strata``.
-        seed: seed of the random choice.
-
-    Raises:
-        ValueError: too few sequences remain for stratification.
+        key: YYYYMMDD_NNN.
+        triplet: its (tool, action, target).
+        official_part: its part in TACO's own split; a tag says whether that is ``train``.
+        rules: the hold-out rules, whose tags it gets.
+        val_share: expected share of ``val`` among the sequences that are not held out.
     """
-    tags = {key: tuple(rule.tag for rule in rules if rule.covers(triplet)) for key, triplet in triplets.items()}
-    # Sorted, so that the result does not depend on the order of the list.
-    seen = {key: triplets[key] for key in sorted(triplets) if not tags[key]}
-    classes = strata(tuple(seen.values()), pooled_below)
-    train, val = train_test_split(list(seen), test_size=val_share, stratify=classes, random_state=seed)
-    places = {key: Place("test_unseen", tags[key]) for key in triplets if tags[key]}
-    return places | dict.fromkeys(train, Place("train")) | dict.fromkeys(val, Place("val"))
+    tags = tuple(rule.tag for rule in rules if rule.covers(triplet))
+    part = "test_unseen" if tags else "val" if key_hash(f"{key}/val") < val_share * RANGE else "train"
+    return Place(part, (*tags, "official_train" if official_part == "train" else "official_test"))
 
 
-def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
-    """Return the stratum of each sequence, given its triplet, for a stratified random choice.
-
-    It is the triplet, or the action alone if fewer than ``pooled_below`` sequences have the triplet, or ``rest`` for a stratum with one sequence.
-    """
-    sizes = Counter(triplets)
-    classes = [" ".join(triplet) if sizes[triplet] >= pooled_below else f"any {triplet[1]} any" for triplet in triplets]
-    members = Counter(classes)
-    return [name if members[name] > 1 else _REST for name in classes]
-
-
-def official_places(parts: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Place]:
-    """Return sequence key -> part with tags, in TACO's own split; ``parts`` is sequence key -> part, ``tags`` is part -> tag."""
-    return {key: Place(part, (tags[part],) if part in tags else ()) for key, part in parts.items()}
+def official_place(part: str, tags: Mapping[str, str]) -> Place:
+    """Return the place of a sequence in TACO's own split, given its part there; ``tags`` is part -> tag."""
+    return Place(part, (tags[part],) if part in tags else ())

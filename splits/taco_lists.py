@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from hoibench.datasets.split_files import VersionedSplit
 from hoibench.datasets.taco.download import Triplet, parse_triplet
 
 OVERALL = "v1_overall_data_sequences.txt"
@@ -58,6 +59,16 @@ def read_lists(folder: Path) -> Lists:
             f"only one of {OVERALL} and {OFFICIAL_PARTS_FILE} in {folder} has {unmatched[0]} ({len(unmatched)} such keys)"
         )
     return Lists(triplets, frozenset(marker_removed), parts)
+
+
+def released_lists() -> Lists:
+    """Return TACO's lists of version 1, which has 2317 sequences, as the splits taco-official@1 and taco-official-marker-removed@1 contain them."""
+    whole, marker_removed = (
+        {line.entry.id: (part, line.entry.triplet) for part in splits.release.files for line in splits.lines(part)}
+        for splits in map(VersionedSplit, ("taco-official@1", "taco-official-marker-removed@1"))
+    )
+    triplets = {key: triplet for key, (_, triplet) in whole.items() if triplet is not None}
+    return Lists(triplets, frozenset(marker_removed), {key: part for key, (part, _) in whole.items()})
 
 
 def read_sequences(path: Path) -> dict[str, Triplet]:

@@ -33,6 +33,7 @@ class Release(Record):
         counts: part -> number of clips.
         tags: tag of clips -> its meaning.
         recipe: key of ``SplitLine.recipe`` -> its meaning.
+        membership: the rule by which clips were assigned to parts, where neither tags nor names of parts say it.
         cameras: the rule by which each clip's cameras were chosen.
         made_from: file that the split was generated from -> sha256.
         made_with: package -> version, of packages that affect the result.
@@ -48,6 +49,7 @@ class Release(Record):
     counts: dict[str, NonNegativeInt] = Field({})
     tags: dict[str, str] = Field({})
     recipe: dict[str, str] = Field({})
+    membership: str = ""
     cameras: str = ""
     made_from: dict[str, Sha256] = Field({})
     made_with: dict[str, str] = Field({})

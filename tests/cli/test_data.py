@@ -85,11 +85,11 @@ def test_prepared_clips_are_kept_and_broken_sequences_listed(said, prepared, tac
     lines = out.splitlines()
     assert (code, lines[-2:]) == (0, ["0 created, 1 skipped, 0 failed", str(prepared)])
     assert "left out, 82: the sequence is not in Object_Poses" in lines
-    taco_faults.truncate_video(taco_copy, KEY, "22139905")
+    taco_faults.truncate_video(taco_copy, KEY, "22139911")
     code, out, _ = said("prepare", taco_copy.root, "--out", tmp_path / "out", "--workers", 1, "--json")
     facts = json.loads(out)
     assert code == 3 and facts["created"] == []
-    assert "22139905.mp4 is truncated" in facts["failed"][KEY]
+    assert "22139911.mp4 is truncated" in facts["failed"][KEY]
 
 
 def test_all_cameras_are_prepared_each_for_itself(said, tmp_path):
@@ -159,7 +159,7 @@ def test_from_a_download_to_a_scored_clip(taco, tmp_path):
         "hoibench.run", "--dataset", "taco", "--root", prepared, "--method", "frozen", "--metrics", "rpe,chamfer"
     )[-1]
     text = (tmp_path / page).read_text()
-    assert "taco-syncmv4d@1/test_unseen" in text
+    assert "taco-syncmv4d@2/test_unseen" in text
     assert "hoibench/taco-clips@1 synthetic 128x94" in text
     assert "83" in text and "excludes clips of the split" in text
     (parquet,) = Path(tmp_path).glob("runs/*/results.parquet")

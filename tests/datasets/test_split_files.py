@@ -93,6 +93,14 @@ def test_a_line_without_a_key_is_refused(key):
         ("taco-disentangled-marker-removed@1", "test_unseen", 230, "93246f42cf9a"),
         ("taco-official@1", "test_1", 225, "ece5b282ad03"),
         ("taco-official-marker-removed@1", "test_1", 215, "bec35b8a73fc"),
+        ("taco-syncmv4d@2", "test_unseen", 84, "fd6b546d623a"),
+        ("taco-syncmv4d@2", "val", 234, "d426cce559f4"),
+        ("taco-syncmv4d-marker-removed@2", "test_unseen", 78, "ca0320739cf1"),
+        ("taco-syncmv4d-frame0@2", "test_unseen", 84, "7aca9ab280f5"),
+        ("taco-disentangled@2", "test_unseen", 245, "780a867d6c6c"),
+        ("taco-disentangled-marker-removed@2", "test_unseen", 230, "1663994a961b"),
+        ("taco-official@2", "test_1", 225, "de7131b78842"),
+        ("taco-official-marker-removed@2", "test_1", 215, "1ee950137ddc"),
     ],
 )
 def test_released_parts_of_taco_never_change(split, part, clips, split_id):
@@ -156,6 +164,7 @@ def releases(draw):
         counts=draw(st.just({}) | st.just(dict.fromkeys(parts, 3))),
         tags=draw(TEXTS),
         recipe=draw(TEXTS),
+        membership=draw(SHORT),
         cameras=draw(SHORT),
         made_from=draw(st.dictionaries(SHORT, st.just(HASH), max_size=2)),
         made_with=draw(TEXTS),

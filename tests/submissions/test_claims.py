@@ -139,13 +139,13 @@ def test_copied_seeds_are_found():
 
 
 def test_shipped_splits_need_no_data(tmp_path):
-    target = find_target("taco", "taco-syncmv4d@1/test_unseen")
-    assert target.manifest.split_id == VersionedSplit("taco-syncmv4d@1").manifest("test_unseen").split_id
+    target = find_target("taco", "taco-syncmv4d@2/test_unseen")
+    assert target.manifest.split_id == VersionedSplit("taco-syncmv4d@2").manifest("test_unseen").split_id
     assert (target.grid.views, target.grid.frames, target.grid.fps) == (3, 49, 8.0)
     outside = tmp_path / "split"
     shutil.copytree(SPLITS_FOLDER / "synthetic@2", outside)
     for dataset, split, message in (
-        ("synthetic", "taco-syncmv4d@1/test_unseen", "has no split 'taco-syncmv4d@1/test_unseen'"),
+        ("synthetic", "taco-syncmv4d@2/test_unseen", "has no split 'taco-syncmv4d@2/test_unseen'"),
         ("synthetic", f"synthetic@2/{os.path.relpath(outside, SPLITS_FOLDER / 'synthetic@2')}/demo", "has no split"),
         ("synthetic", "synthetic@2/none", "unknown split"),
         ("none", "a@1/b", "unknown data set"),

@@ -59,7 +59,7 @@ class Shoot:
 
 POUR = Shoot("20230927_017", ("bowl", "pour in some", "plate"), 209, serials=TWELVE)
 HIT = Shoot(
-    "20231102_070", ("hammer", "hit", "toy"), 181, serials=(*FOUR, "22070938", "22139905", "22139914"),
+    "20231102_070", ("hammer", "hit", "toy"), 181, serials=(*FOUR, "22139911"),
     world="20231002", marker_removed=(), split="test_3",
 )  # fmt: skip
 MEASURE = Shoot("20231104_079", ("ruler", "measure", "plate"), 181, world="20231002", ego_missing=1, clones=True)

@@ -56,7 +56,7 @@ class TacoDataset(Dataset):
         return cls(open_source(root, on_message))
 
     def splits(self) -> tuple[str, ...]:
-        """Return the names that ``manifest`` accepts: PART for the parts of taco-syncmv4d@1, NAME@VERSION/PART for those of other splits."""
+        """Return the names that ``manifest`` accepts: PART for the parts of taco-syncmv4d@2, NAME@VERSION/PART for those of other splits."""
         return part_names()
 
     def manifest(self, split: str) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from math import acos, cos, degrees, radians, sin
 
 from hoibench.clip import Cluster
 from hoibench.store.records import Record, read_toml
@@ -53,6 +54,14 @@ class CameraRig(Record):
         except KeyError:
             known = ", ".join(sorted(self.cameras))
             raise ValueError(f"camera serial {serial!r} is not one of TACO's 12: {known}") from None
+
+    def angle(self, first: str, second: str) -> float:
+        """Return the angle in degrees between two cameras, given by serial, as seen from the look-at point."""
+        one, two = self.cameras[first], self.cameras[second]
+        heights = radians(one.elevation), radians(two.elevation)
+        turn = cos(radians(one.azimuth - two.azimuth))
+        cosine = sin(heights[0]) * sin(heights[1]) + cos(heights[0]) * cos(heights[1]) * turn
+        return degrees(acos(min(1.0, max(-1.0, cosine))))
 
 
 @cache

@@ -23,7 +23,7 @@ from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Reci
 from hoibench.datasets.taco.rig import rig
 from hoibench.plugins import UnknownName
 
-DEFAULT_SPLIT = "taco-syncmv4d@1"
+DEFAULT_SPLIT = "taco-syncmv4d@2"
 """The split of a part that is named without a split."""
 
 TOO_SHORT = f"the recording is too short for {FRAMES} frames at 8 fps; include it with --short pad"

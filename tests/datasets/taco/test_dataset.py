@@ -37,9 +37,9 @@ def folder(prepared):
 
 def test_a_download_has_some_clips_and_counts_the_others(download):
     manifest = download.manifest("test")
-    assert manifest.split == "taco-syncmv4d@1/test_unseen"
+    assert manifest.split == "taco-syncmv4d@2/test_unseen"
     (entry,) = manifest.entries
-    assert (entry.id, entry.instances, entry.tags) == (KEY, ("061", "191"), ("unseen_object",))
+    assert (entry.id, entry.instances, entry.tags) == (KEY, ("061", "191"), ("unseen_object", "official_test"))
     assert (entry.variant, entry.valid_frames) == ("clip-raw", None)
     assert manifest.exclusion_summary == (
         "82: the sequence is not in Object_Poses",
@@ -50,19 +50,19 @@ def test_a_download_has_some_clips_and_counts_the_others(download):
 
 
 def test_only_parts_of_the_default_split_have_short_names(download):
-    assert {"train", "val", "test", "taco-official@1/S1"} <= set(download.splits())
-    assert download.manifest("taco-official@1/S3").split == "taco-official@1/test_3"
+    assert {"train", "val", "test", "taco-official@2/S1"} <= set(download.splits())
+    assert download.manifest("taco-official@2/S3").split == "taco-official@2/test_3"
     with pytest.raises(UnknownName, match="S3"):
         download.manifest("S3")
-    with pytest.raises(UnknownName, match="taco-syncmv4d@2"):
-        download.manifest("taco-syncmv4d@2/test")
+    with pytest.raises(UnknownName, match="taco-syncmv4d@9"):
+        download.manifest("taco-syncmv4d@9/test")
 
 
 def test_another_recipe_gives_another_clip(download):
-    clip, frame0 = (download.manifest(f"taco-syncmv4d{name}@1/test").entries for name in ("", "-frame0"))
+    clip, frame0 = (download.manifest(f"taco-syncmv4d{name}@2/test").entries for name in ("", "-frame0"))
     assert [entry.id for entry in clip] == [entry.id for entry in frame0] == [KEY]
     assert clip_set_id(clip) != clip_set_id(frame0)
-    official = download.manifest("taco-official@1/test_3").entries
+    official = download.manifest("taco-official@2/test_3").entries
     assert clip_set_id(official) == clip_set_id(clip)
 
 
@@ -78,7 +78,7 @@ def test_a_clip_has_the_protocols_size(folder):
     assert (clip.frames, clip.fps, clip.size) == (FRAMES, 8.0, SIZE)
     assert tuple(view.cluster for view in clip.views) == CLUSTERS
     assert tuple(view.id for view in clip.views) == entry.camera_ids
-    assert [view.id for view in clip.source_views] == ["22139914"]
+    assert [view.id for view in clip.source_views] == ["22139910"]
     assert (clip.prompt, clip.tags, clip.instances) == ("use the hammer to hit the toy", entry.tags, entry.instances)
     assert clip.video.shape == (3, FRAMES, *SIZE, 3)
     assert clip.masks.shape == (3, FRAMES, *SIZE)
@@ -114,14 +114,14 @@ def test_preflight_finds_that_missing_clips_cannot_be_prepared(download, folder)
 
 
 def test_short_recordings_are_left_out_or_padded(tmp_path):
-    shoot = replace(taco_tree.HIT, frames=90, serials=("22139909", "22070938", "22139905"))
+    shoot = replace(taco_tree.HIT, frames=90, serials=("22139911", "22139916", "22139946"))
     tree = taco_tree.write_tree(tmp_path / "tree", tmp_path / "lists", sequences=(shoot,))
     dataset = open_dataset("taco", tree.root)
     assert dataset.manifest("test").entries == ()
     assert "too short" in dataset.manifest("test").left_out[KEY]
     padded = dataset.padded_manifest("test")
-    assert (padded.split, [e.valid_frames for e in padded.entries]) == ("taco-syncmv4d@1/test_unseen+pad", [24])
-    assert (dataset.manifest("test").split_id, padded.split_id) == ("d71d0ff7626f", "858dc3c73d61")
+    assert (padded.split, [e.valid_frames for e in padded.entries]) == ("taco-syncmv4d@2/test_unseen+pad", [24])
+    assert (dataset.manifest("test").split_id, padded.split_id) == ("fd6b546d623a", "1ae9fc8ff555")
     clip = dataset.load(padded.entries[0])
     assert (clip.frames, clip.valid_frames) == (FRAMES, 24)
     # Frame 23 is source frame 86; those after it repeat the recording's last, 89.
@@ -176,7 +176,7 @@ def test_an_entry_of_no_split_is_an_error(folder):
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (lambda t: taco_faults.drop_camera(t, KEY, "22139905"), "a camera of the clip is not in Allocentric_RGB_Videos"),
+        (lambda t: taco_faults.drop_camera(t, KEY, "22139911"), "a camera of the clip is not in Allocentric_RGB_Videos"),
         (lambda t: taco_faults.drop_modality(t, "Hand_Poses"), "the sequence is not in Hand_Poses"),
         (
             lambda t: taco_faults.drop_modality(t, "Allocentric_Camera_Parameters"),
@@ -210,12 +210,12 @@ def test_zips_unpacked_into_folders_of_their_own_names_are_found(taco_copy):
         to.parent.mkdir(parents=True)
         path.rename(to)
     sequence = taco_copy.download.sequence(KEY)
-    assert sequence.video("22139905") == folder / "22139905" / "(hit, hammer, toy)" / KEY / "22139905.mp4"
+    assert sequence.video("22139911") == folder / "22139911" / "(hit, hammer, toy)" / KEY / "22139911.mp4"
     assert [entry.id for entry in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
 
 
 def test_a_missing_source_camera_excludes_no_clip(taco_copy):
-    taco_faults.drop_camera(taco_copy, KEY, "22139914")
+    taco_faults.drop_camera(taco_copy, KEY, "22139910")
     assert [e.id for e in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
 
 
@@ -223,11 +223,11 @@ def test_a_damaged_video_affects_only_its_clip(taco_copy):
     """Two clips of the split; the first one's first video is cut."""
     shutil.rmtree(taco_copy.root)
     shoots = [
-        replace(taco_tree.HIT, frames=4, serials=("22139909", "22070938", "22139905")),
-        replace(taco_tree.MEASURE, frames=4, serials=("22139911", "22139908", "22139946")),
+        replace(taco_tree.HIT, frames=4, serials=("22139911", "22139916", "22139946")),
+        replace(taco_tree.MEASURE, frames=4, serials=("22139911", "22139916", "22139946")),
     ]
     tree = taco_tree.write_tree(taco_copy.root, taco_copy.root.with_name("lists"), sequences=shoots, size=(188, 256))
-    taco_faults.truncate_video(tree, KEY, "22139909")
+    taco_faults.truncate_video(tree, KEY, "22139911")
     manifest = open_dataset("taco", tree.root).padded_manifest("test")
     assert [entry.id for entry in manifest.entries] == [KEY, taco_tree.MEASURE.key]
     assert manifest.truth_id == "hoibench/taco-clips@1 synthetic 256x188"
@@ -237,7 +237,7 @@ def test_a_damaged_video_affects_only_its_clip(taco_copy):
 
 def test_a_source_view_downloaded_later_is_prepared(taco, taco_copy, tmp_path, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
-    path = taco_faults.drop_camera(taco_copy, KEY, "22139914")
+    path = taco_faults.drop_camera(taco_copy, KEY, "22139910")
     dataset = open_dataset("taco", taco_copy.root)
     (entry,) = dataset.manifest("test").entries
     clip = dataset.load(entry)
@@ -248,9 +248,9 @@ def test_a_source_view_downloaded_later_is_prepared(taco, taco_copy, tmp_path, m
     path.write_bytes(b"no video")
     assert dataset.load(entry).source_views == dataset.load(entry).source_views == ()
     path.unlink()
-    path.hardlink_to(taco.sequence(KEY).video("22139914"))
+    path.hardlink_to(taco.sequence(KEY).video("22139910"))
     later = dataset.load(entry)
-    assert [view.id for view in later.source_views] == ["22139914"]
+    assert [view.id for view in later.source_views] == ["22139910"]
     assert build_request(later, spec, seed=0).source_videos[0].video.shape == (FRAMES, *SIZE, 3)
 
 
@@ -269,11 +269,11 @@ def test_every_camera_of_a_clip_is_loaded_separately(download, folder):
     """Those in the download, or those that were prepared: the split's and the source."""
     (entry,) = folder.manifest("test").entries
     filmed = {path.stem for path in download.source.download.sequence(KEY).folder(RGB).glob("*.mp4")}
-    assert set(dict(download.camera_loaders(entry))) == filmed > {*entry.camera_ids, "22139914"}
+    assert set(dict(download.camera_loaders(entry))) == filmed > {*entry.camera_ids, "22139910"}
     offered = dict(folder.camera_loaders(entry))
-    assert set(offered) == {*entry.camera_ids, "22139914"}
-    clip = offered["22139914"]()
-    assert [view.id for view in clip.views] == ["22139914"] and clip.source_views == ()
+    assert set(offered) == {*entry.camera_ids, "22139910"}
+    clip = offered["22139910"]()
+    assert [view.id for view in clip.views] == ["22139910"] and clip.source_views == ()
     assert clip.video.shape == (1, FRAMES, *SIZE, 3)
     with pytest.raises(ValueError, match="no split of TACO has clip"):
         next(iter(folder.camera_loaders(replace(entry, camera_ids=entry.camera_ids[:2]))))

@@ -114,6 +114,6 @@ def test_the_command_on_a_prepared_folder(prepared, wan_folder, long_job, tmp_pa
     assert report["views"] == {"created": 1, "skipped": 3, "failed": 0}
     assert sum(report["excluded"].values()) == 83  # of 84 in the split
     cache = LatentCache(tmp_path / "out")
-    assert cache.settings.split == "taco-syncmv4d@1/test_unseen"
+    assert cache.settings.split == "taco-syncmv4d@2/test_unseen"
     assert len(cache.views(HIT.key)) == 4
     assert cache.text(cache.load(HIT.key, cache.views(HIT.key)[0].id).prompt).shape == cache.settings.text_shape

@@ -73,7 +73,7 @@ class TestSplit:
     """Clips of a split that cannot be prepared."""
 
     def test_one_clip_of_the_shipped_split_can_be_prepared(self, taco, tmp_path):
-        check = doctor(taco.root, tmp_path, VersionedSplit("taco-syncmv4d@1").lines("test"))["split"]
+        check = doctor(taco.root, tmp_path, VersionedSplit("taco-syncmv4d@2").lines("test"))["split"]
         assert check.title == "1 of 84 clips of the split can be prepared"
         assert (check.status, check.count) == ("warning", 83)
 

@@ -31,10 +31,10 @@ def brought(prepared, tmp_path):
 
 def test_exchanged_views_are_an_error(brought, line):
     views = brought.folder / KEY / "clip-raw"
-    (views / "22139909").rename(views / "other")
-    (views / "22139905").rename(views / "22139909")
-    (views / "other").rename(views / "22139905")
-    with pytest.raises(ValueError, match="belongs to 22139905, clip-raw, .* expected 22139909, clip-raw"):
+    (views / "22139911").rename(views / "other")
+    (views / "22139946").rename(views / "22139911")
+    (views / "other").rename(views / "22139946")
+    with pytest.raises(ValueError, match="belongs to 22139946, clip-raw, .* expected 22139911, clip-raw"):
         brought.load(line)
 
 
