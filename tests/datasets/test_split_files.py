@@ -236,6 +236,16 @@ def test_every_shipped_part_is_sorted_without_repetition():
             assert ids == sorted(set(ids))
 
 
+def test_clips_with_the_same_cameras_have_the_same_source_camera_in_all_versions_of_the_taco_splits():
+    """A clip is found by its id, cameras and recipe, see ``TacoDataset.load``."""
+    sources = {}
+    for splits in all_splits():
+        if splits.name.startswith("taco-"):
+            for line in (line for part in splits.release.files for line in splits.lines(part)):
+                clip = line.entry.id, line.entry.camera_ids
+                assert sources.setdefault(clip, line.source) == line.source
+
+
 def test_every_alias_is_a_new_name_of_a_part():
     for splits in all_splits():
         parts, aliases = splits.release.files.keys(), splits.release.aliases

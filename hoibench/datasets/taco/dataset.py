@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.clip_source import ClipSource, DownloadedClips, PreparedClips, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT_VERSION
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
-from hoibench.datasets.taco.splits import Found, find_part, part_names, select_clips, taco_splits
+from hoibench.datasets.taco.splits import Found, find_part, lines_by_clip, part_names, select_clips, taco_splits
 from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
@@ -99,12 +99,12 @@ class TacoDataset(Dataset):
             yield serial, partial(self.source.load, line)
 
     def _line(self, entry: ClipEntry) -> SplitLine:
-        try:
-            return self._lines[entry.id, entry.camera_ids, entry.variant]
-        except KeyError:
-            raise ValueError(
-                f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.camera_ids)}: take entries from TacoDataset.manifest"
-            ) from None
+        for name in taco_splits():
+            if (line := lines_by_clip(name).get((entry.id, entry.camera_ids, entry.variant))) is not None:
+                return line
+        raise ValueError(
+            f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.camera_ids)}: take entries from TacoDataset.manifest"
+        )
 
     def _manifest(self, split: str, *, with_short: bool) -> Manifest:
         splits, part = find_part(split)
@@ -127,15 +127,6 @@ class TacoDataset(Dataset):
         for line in lines:
             with suppress(ValueError, OSError):
                 yield self.source.native_size(line)
-
-    @cached_property
-    def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], SplitLine]:
-        return {
-            (line.entry.id, line.entry.camera_ids, Recipe.parse(line.recipe).name): line
-            for splits in taco_splits().values()
-            for part in splits.release.files
-            for line in splits.lines(part)
-        }
 
 
 def _entry(line: SplitLine, found: Found) -> ClipEntry:

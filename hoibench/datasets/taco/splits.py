@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -59,6 +59,14 @@ def split_lines(split: str) -> tuple[SplitLine, ...]:
     """Return the lines, one per clip, of the part of a split with this name; raises the errors of ``find_part``."""
     splits, part = find_part(split)
     return splits.lines(part)
+
+
+@cache
+def lines_by_clip(name: str) -> Mapping[tuple[str, tuple[str, ...], str], SplitLine]:
+    """Return (clip id, scored cameras, name of the recipe) -> line, of all parts of the split ``name``, e.g. ``taco-syncmv4d@2``."""
+    splits = taco_splits()[name]
+    lines = (line for part in splits.release.files for line in splits.lines(part))
+    return {(line.entry.id, line.entry.camera_ids, Recipe.parse(line.recipe).name): line for line in lines}
 
 
 @dataclass(frozen=True)
