@@ -116,7 +116,7 @@ def test_nothing_is_written_into_the_download(said, taco, tmp_path):
 
 def test_a_download_that_gives_no_clip_is_an_error_of_use(said, taco):
     code, _, err = said("prepare", taco.root, "--split", "val")
-    assert code == 2 and "has no clip of split val (224: the sequence is not in Object_Poses)" in err
+    assert code == 2 and "has no clip of split val (234: the sequence is not in Object_Poses)" in err
 
 
 def test_prepared_clips_need_no_doctor(said, prepared):
