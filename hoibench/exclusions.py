@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,16 +32,30 @@ class Exclusions(Record):
     source: str = ""
     clips: tuple[ExcludedClip, ...]
 
-    @property
-    def ids(self) -> frozenset[str]:
-        """The ids of the clips."""
-        return frozenset(clip.id for clip in self.clips)
+
+@dataclass(frozen=True)
+class ExclusionList:
+    """The clips to leave out by a file, with these ``ids``; ``name`` is that of the file with a digest of the ids."""
+
+    name: str
+    ids: frozenset[str]
 
     @property
     def digest(self) -> str:
         """The first 12 hex digits of the hash of the ids, whatever their order and reasons."""
-        return sha256_json(sorted(self.ids))[:12]
+        return _digest(self.ids)
 
-    def name(self, path: Path) -> str:
-        """Return ``FILE (DIGEST)``, by which texts name these exclusions, for the file that they were read from."""
-        return f"{path.name} ({self.digest})"
+
+def read_exclusions(path: Path) -> ExclusionList:
+    """Read a file of exclusions.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: it is not of this format; names file, key and value.
+    """
+    ids = frozenset(clip.id for clip in Exclusions.read(path).clips)
+    return ExclusionList(f"{path.name} ({_digest(ids)})", ids)
+
+
+def _digest(ids: frozenset[str]) -> str:
+    return sha256_json(sorted(ids))[:12]

@@ -51,6 +51,9 @@ class Show:
     metrics: tuple[str, ...] = field(default=(), metadata={"metavar": "ID"})
     """Only these metrics, by id, with or without version."""
 
+    exclude: Path | None = field(default=None, metadata={"metavar": "FILE"})
+    """Show each board twice: with all clips, and without those that this file lists (see hoibench data doctor --suspects)."""
+
     clips: int = 3
     """Number of clips in each list."""
 
@@ -66,6 +69,7 @@ def show_command(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"--method {','.join(options.method)} needs --metrics: give a metric id (see hoibench ls metrics)"
         )
+    from hoibench.exclusions import read_exclusions
     from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards, build_paper_boards
     from hoibench.results.run_folder import read_run
@@ -74,7 +78,10 @@ def show_command(arguments: Sequence[str]) -> int:
     if not console.is_terminal:
         console = TextConsole(width=240)
     runs = [read_run(folder) for folder in options.runs]
-    boards = build_paper_boards(runs, all_cards()) if options.paper else build_boards(runs, all_cards())
+    build = build_paper_boards if options.paper else build_boards
+    boards = build(runs, all_cards())
+    if options.exclude is not None:
+        boards += build(runs, all_cards(), read_exclusions(options.exclude))
     if options.method:
         lines = [line for board in boards for line in _cell_lines(board, options)]
         if not lines:
@@ -190,7 +197,7 @@ def _cell_lines(board: Board, options: Show) -> Iterable[str]:
             if not {row.method.key, row.label} & set(options.method):
                 continue
             cell, column, scores = board.cells[m, j], board.columns[j], board.scores[j]
-            yield f"{row.label}, {column.card.id}, {column.region}, {board.split}"
+            yield f"{row.label}, {column.card.id}, {column.region}, {board.split}, {board.extent}"
             if cell.value is None:
                 yield f"  {cell.status.replace('_', ' ')}: {cell.reason}"
             for name, text in cell_details(cell, column):

@@ -46,6 +46,9 @@ class RunConfig:
     limit: int | None = field(default=None, metadata=_DATA)
     """Use only this many clips of the split, from a fixed shuffle."""
 
+    exclude: Path | None = field(default=None, metadata=_DATA | {"metavar": "FILE"})
+    """Leave out the clips that this file lists, e.g. those that hoibench data doctor --suspects wrote."""
+
     device: Literal["auto", "cpu", "cuda"] = field(default="auto", metadata=_MACHINE)
     """The device of the networks."""
 
@@ -169,7 +172,11 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
         problems.append(
             Problem("--metrics", "", f"is {config.metrics!r}", "ids or sets", "write, e.g., headline,offline")
         )
-    for flag, path in (("--checkpoint", config.checkpoint), ("--weights", config.weights)):
+    for flag, path in (
+        ("--checkpoint", config.checkpoint),
+        ("--weights", config.weights),
+        ("--exclude", config.exclude),
+    ):
         if path is not None and not path.exists():
             problems.append(Problem(flag, "", f"{path} does not exist", "a file or folder", ""))
     if _parse_count_or_share(config.max_failures) is None:

@@ -16,6 +16,7 @@ from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
 from hoibench.evaluation.reference_predictions import depends_on_seed, frozen_self_entrant, reference_specs
 from hoibench.evaluation.unit import Unit
+from hoibench.exclusions import ExclusionList, read_exclusions
 from hoibench.methods.entrants import SettingMissing, select_entrants
 from hoibench.methods.method import Entrant
 from hoibench.methods.registry import adapter_spec
@@ -28,7 +29,7 @@ from hoibench.results.run_record import RunRecord, seeds_on_clip
 from hoibench.store import sha256_json
 from hoibench.submissions.stored_spec import stored_spec
 
-_PATHS = ("root", "weights", "checkpoint")
+_PATHS = ("root", "weights", "checkpoint", "exclude")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Plan:
         contents: a digest of each entrant's code or files by key; see ``content_digest``.
         folder: the working folder at the start, which a method may change.
         clips_to_generate: the run's clips that the data set does not have yet and generates.
+        excluded: the digest of the clips that ``--exclude`` names; empty without it.
     """
 
     config: RunConfig
@@ -59,6 +61,7 @@ class Plan:
     contents: Mapping[str, str]
     folder: Path
     clips_to_generate: tuple[ClipEntry, ...] = ()
+    excluded: str = ""
 
     @property
     def clip_set_id(self) -> str:
@@ -122,6 +125,7 @@ class Plan:
             "seeds": list(config.seeds),
             "precision": config.precision,
             "short": config.short,
+            **({"excluded": self.excluded} if self.excluded else {}),
         }
 
     @property
@@ -172,7 +176,8 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
         raise ValueError(f"split {manifest.split} has no clip to score ({why})")
     entrants = choose_entrants(config, dataset, [adapter_spec(target) for target in config.adapter])
     cards = tuple(select_cards(config.metric_names))
-    entries = sample_clips(manifest.entries, config.limit)
+    exclusions = None if config.exclude is None else read_exclusions(config.exclude)
+    manifest, entries = _exclude(manifest, sample_clips(manifest.entries, config.limit), exclusions)
     contents = {
         entrant.key: content_digest(entrant.spec, dataset, [entry.id for entry in entries], config.seeds)
         for entrant in entrants
@@ -180,8 +185,27 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     return Plan(
         config, dataset.kind, dataset.has_truth, manifest, entries, entrants, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
-        dataset.clips_to_generate(entries),
+        dataset.clips_to_generate(entries), "" if exclusions is None else exclusions.digest,
     )  # fmt: skip
+
+
+def _exclude(
+    manifest: Manifest, entries: tuple[ClipEntry, ...], exclusions: ExclusionList | None
+) -> tuple[Manifest, tuple[ClipEntry, ...]]:
+    """Return the manifest with the reason why clips are excluded, and the other entries.
+
+    Entries are excluded after the sample of ``--limit`` is drawn, so that a run with and one without have the same sample but for these.
+
+    Raises:
+        ValueError: all clips are excluded.
+    """
+    if exclusions is None:
+        return manifest, entries
+    left = tuple(entry for entry in entries if entry.id not in exclusions.ids)
+    if not left:
+        raise ValueError(f"--exclude {exclusions.name} excludes all {len(entries)} clips")
+    reasons = {entry.id: f"excluded by {exclusions.name}" for entry in entries if entry.id in exclusions.ids}
+    return replace(manifest, left_out={**manifest.left_out, **reasons}), left
 
 
 def plan_from_record(record: RunRecord, config: RunConfig, dataset: Dataset, device: str) -> Plan:

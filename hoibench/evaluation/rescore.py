@@ -43,7 +43,10 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: RunLi
         OSError: the disk is full or unwritable; completed units are kept.
     """
     with lock_finished_run(out) as record:
-        config = replace(config_from_json(record.config), **settings, out=out, shard=None, executor="local")
+        # The record lists the clips that are left after --exclude, whose file may be gone.
+        config = replace(
+            config_from_json(record.config), **settings, out=out, shard=None, executor="local", exclude=None
+        )
         try:
             plan = plan_from_record(record, config, open_dataset(config.dataset, config.root), device)
         except ValueError as error:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
+from hoibench.exclusions import ExclusionList
 from hoibench.metric_card import Card
 from hoibench.reference_rows import GROUND_TRUTH
 from hoibench.results.board_rows import (
@@ -148,7 +149,9 @@ class Board:
         )
 
 
-def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
+def build_boards(
+    runs: Sequence[Run], cards: Mapping[str, Card], exclusions: ExclusionList | None = None
+) -> list[Board]:
     """Build one board (leaderboard table) for each kind of data, data set, split and truth.
 
     Boards with a primary metric come first, measured data before synthetic.
@@ -159,21 +162,24 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     Args:
         runs: from ``read_run``.
         cards: metric cards by id, in column order, from ``hoibench.metric_card.all_cards``.
+        exclusions: clips to leave out of all boards.
 
     Raises:
-        FileNotFoundError, ValueError: a run's results.parquet is missing, invalid or does not match its run.json.
+        FileNotFoundError, ValueError: a run's results.parquet is missing, invalid or does not match its run.json; all clips are excluded.
     """
     literal = {metric for metric, card in cards.items() if card.sets == ("paper",) and not card.is_ranked}
-    return _build_boards(runs, cards, lambda metric: metric not in literal, is_paper=False)
+    return _build_boards(runs, cards, lambda metric: metric not in literal, exclusions, is_paper=False)
 
 
-def build_paper_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
+def build_paper_boards(
+    runs: Sequence[Run], cards: Mapping[str, Card], exclusions: ExclusionList | None = None
+) -> list[Board]:
     """Build the boards of the metric set ``paper``, the columns of the paper's tables read literally, see ``literal_cards``.
 
     Arguments and errors as ``build_boards``. A board without such columns is left out.
     """
     literal = literal_cards(cards)
-    boards = _build_boards(runs, literal, lambda metric: metric in literal, is_paper=True)
+    boards = _build_boards(runs, literal, lambda metric: metric in literal, exclusions, is_paper=True)
     return [board for board in boards if board.columns]
 
 
@@ -184,7 +190,12 @@ def literal_cards(cards: Mapping[str, Card]) -> dict[str, Card]:
 
 
 def _build_boards(
-    runs: Sequence[Run], cards: Mapping[str, Card], is_shown: Callable[[str], bool], *, is_paper: bool
+    runs: Sequence[Run],
+    cards: Mapping[str, Card],
+    is_shown: Callable[[str], bool],
+    exclusions: ExclusionList | None,
+    *,
+    is_paper: bool,
 ) -> list[Board]:
     """Build boards with the columns of the metrics that ``is_shown``."""
     groups: dict[tuple[str, ...], list[Run]] = {}
@@ -193,7 +204,7 @@ def _build_boards(
         key = (record.kind, record.dataset, record.split, record.split_id, record.truth_id)
         groups.setdefault(key, []).append(run)
     boards = [
-        _build_board(members, cards, is_shown, is_paper=is_paper)
+        _build_board(members, cards, is_shown, exclusions, is_paper=is_paper)
         for key in sorted(groups)
         for members in group_by_shared_clips(groups[key])
     ]
@@ -201,10 +212,15 @@ def _build_boards(
 
 
 def _build_board(
-    runs: list[Run], cards: Mapping[str, Card], is_shown: Callable[[str], bool], *, is_paper: bool
+    runs: list[Run],
+    cards: Mapping[str, Card],
+    is_shown: Callable[[str], bool],
+    exclusions: ExclusionList | None,
+    *,
+    is_paper: bool,
 ) -> Board:
     runs = sorted(runs, key=lambda run: (run.record.created, run.record.name))
-    clips, clip_notes = shared_clips(runs)
+    clips, clip_notes = shared_clips(runs, exclusions)
     results, rows = collect_board_rows(runs, {clip.id: n for n, clip in enumerate(clips)})
     results = _select(results, results["metric"].isin([m for m in results["metric"].unique() if is_shown(m)]))
     results, omitted_notes = _drop_empty_columns(results)

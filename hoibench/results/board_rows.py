@@ -13,10 +13,12 @@ from pandas.api.types import union_categoricals
 
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
+from hoibench.exclusions import ExclusionList
 from hoibench.method_key import method_key
 from hoibench.reference_rows import CEILING, REFERENCES
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
+from hoibench.text import count
 
 Role = Literal["ceiling", "ranked", "floor"]
 ROLES: tuple[Role, ...] = ("ranked", "ceiling", "floor")
@@ -58,16 +60,28 @@ def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
     return list(groups.values()) if len(groups) > 1 else [runs]
 
 
-def shared_clips(runs: list[Run]) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
-    """Return the clips that every run scored, sorted by id, and a sentence for each run that scored more, with the numbers of clips."""
+def shared_clips(
+    runs: list[Run], exclusions: ExclusionList | None = None
+) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
+    """Return the clips that every run scored, without excluded ones, sorted by id, and sentences on the clips that are left out.
+
+    Raises:
+        ValueError: all clips are excluded.
+    """
     shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
     clips = tuple(sorted((clip for clip in runs[-1].record.clips if clip.id in shared), key=lambda clip: clip.id))
-    notes = tuple(
+    notes = [
         f"Only clips that every run scored are used: {len(clips)} of the {len(run.record.clips)} clips of {run.record.name}."
         for run in runs
         if len(run.record.clips) > len(clips)
-    )
-    return clips, notes
+    ]
+    if exclusions is not None:
+        left = tuple(clip for clip in clips if clip.id not in exclusions.ids)
+        if not left:
+            raise ValueError(f"{exclusions.name} excludes all {len(clips)} clips of the board")
+        notes.append(f"Without {len(clips) - len(left)} of {count(len(clips), 'clip')}, excluded by {exclusions.name}.")
+        clips = left
+    return clips, tuple(notes)
 
 
 def cluster_labels(clips: tuple[ClipEntry, ...]) -> Array:

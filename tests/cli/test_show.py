@@ -8,6 +8,9 @@ import fake_runs
 import pytest
 
 from hoibench.cli.main import main
+from hoibench.cli.show import show_command
+from hoibench.exclusions import ExcludedClip, Exclusions
+from hoibench.results.run_folder import read_run
 from leaderboard.build import build
 
 METHODS = [method for method in fake_runs.METHODS if method.id in ("syncmv4d", "svimo", "geo4d")]
@@ -112,3 +115,18 @@ def test_methods_that_do_not_fit_the_terminal_get_tables_of_their_own(show, monk
 def test_a_method_needs_a_metric(show, capsys):
     assert main(["show", "first run", "--method", "svimo"]) == 2
     assert "needs --metrics" in capsys.readouterr().err
+
+
+def test_boards_are_shown_with_and_without_excluded_clips(show, runs, tmp_path):
+    clips = [clip.id for clip in read_run(runs / "first run").record.clips]
+    Exclusions(clips=tuple(ExcludedClip(id=id) for id in clips[:3])).write(tmp_path / "suspects.json")
+    command = f"hoibench show 'first run' --exclude {tmp_path / 'suspects.json'}"
+    printed = show(command)
+    assert printed.index(", 10 clips,") < printed.index(", 7 clips,")
+    assert "Without 3 of 10 clips, excluded by suspects.json (" in printed
+    full, less = show(f"{command} --method syncmv4d --metrics rpe").split("SyncMV4D, rpe@1, full")[1:]
+    assert "10 clips" in full and "7 clips" in less
+    assert all(clip in full and clip not in less for clip in clips[:3])
+    Exclusions(clips=tuple(ExcludedClip(id=id) for id in clips)).write(tmp_path / "suspects.json")
+    with pytest.raises(ValueError, match="excludes all 10 clips of the board"):
+        show_command(shlex.split(command)[2:])

@@ -11,6 +11,7 @@ from hoibench.evaluation.identity import differences
 from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.reference_predictions import frozen_self_entrant
 from hoibench.evaluation.run_progress import RunProgress
+from hoibench.exclusions import ExcludedClip, Exclusions
 from hoibench.methods.method import Entrant
 from hoibench.methods.spec import Spec
 from hoibench.plugins import UnknownName
@@ -94,6 +95,37 @@ def test_limits_use_one_shuffle():
     assert set(small) < set(large)
     assert list(small) == sorted(small, key=lambda e: e.id)
     assert small != ENTRIES[:3]
+
+
+def test_excluded_clips_are_left_out_of_the_same_sample_with_a_reason(tmp_path):
+    path = exclude(tmp_path / "suspects.json", *(entry.id for entry in ENTRIES[1::2]))
+    for limit in (None, 4):
+        full, less = plan(limit=limit), plan(limit=limit, exclude=path)
+        gone = [entry for entry in full.entries if entry in ENTRIES[1::2]]
+        assert less.entries == tuple(entry for entry in full.entries if entry not in gone)
+        assert less.clip_set_id != full.clip_set_id
+        (reason,) = less.manifest.exclusion_summary
+        assert reason.startswith(f"{len(gone)}: excluded by suspects.json (")
+
+
+def test_exclusions_are_part_of_the_identity_even_if_they_exclude_nothing(tmp_path):
+    full, same = plan(), plan(exclude=exclude(tmp_path / "other.json", "20231102_070"))
+    assert (same.entries, same.manifest) == (full.entries, full.manifest)
+    assert "excluded" not in full.identity
+    assert same.hash != full.hash
+
+
+def test_excluding_all_clips_is_an_error(tmp_path):
+    path = exclude(tmp_path / "all.json", *(entry.id for entry in ENTRIES))
+    with pytest.raises(ValueError, match=r"--exclude all\.json .* excludes all 9 clips"):
+        plan(exclude=path)
+    with pytest.raises(ValueError, match=r"--exclude .*none\.json does not exist"):
+        plan(exclude=tmp_path / "none.json")
+
+
+def exclude(path, *ids):
+    Exclusions(clips=tuple(ExcludedClip(id=id) for id in ids)).write(path)
+    return path
 
 
 def test_shards_divide_the_clips():
