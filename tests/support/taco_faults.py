@@ -242,6 +242,22 @@ def no_pose_at_all(tree, key, role="tool") -> Path:
     return _edit_poses(tree, key, role, lambda poses: np.full_like(poses, np.nan))
 
 
+def poses_world_to_object(tree, key, role="tool") -> Path:
+    """The poses of both objects are inverted; returns the file of one."""
+    for other in {"tool", "target"} - {role}:
+        _edit_poses(tree, key, other, np.linalg.inv)
+    return _edit_poses(tree, key, role, np.linalg.inv)
+
+
+def exchange_object_poses(tree, key) -> Path:
+    """The contents of the pose files of tool and target are exchanged; returns their folder."""
+    tool, target = (tree.sequence(key).find_object_pose(role)[1] for role in ("tool", "target"))
+    data = tool.read_bytes()
+    write_bytes(tool, target.read_bytes())
+    write_bytes(target, data)
+    return tool.parent
+
+
 def cut_poses(tree, key, role="tool") -> Path:
     """A pose file that ends early."""
     _, path = tree.sequence(key).find_object_pose(role)
@@ -255,6 +271,10 @@ def mesh_in_metres(tree, object_id) -> Path:
 
 def mesh_in_millimetres(tree, object_id) -> Path:
     return _scale_mesh(tree, object_id, 10.0)
+
+
+def mesh_in_inches(tree, object_id) -> Path:
+    return _scale_mesh(tree, object_id, 1 / 2.54)
 
 
 def _scale_mesh(tree, object_id, factor) -> Path:
@@ -297,6 +317,27 @@ def _edit_hand(tree, key, side, edit) -> Path:
     frames = {name: {field: tensor.clone() for field, tensor in frame.items()} for name, frame in frames.items()}
     write_bytes(path, pickle.dumps(edit(frames), protocol=4))
     return path
+
+
+def exchange_hand_files(tree, key) -> Path:
+    """The files of left and right hand, of poses and of shapes, are exchanged; returns one."""
+    folder = tree.sequence(key).folder(download.HANDS)
+    for suffix in ("hand.pkl", "hand_shape.pkl"):
+        left, right = (folder / f"{side}_{suffix}" for side in ("left", "right"))
+        data = left.read_bytes()
+        write_bytes(left, right.read_bytes())
+        write_bytes(right, data)
+    return folder / "left_hand.pkl"
+
+
+def late_hand(tree, key, side="right", frames=3) -> Path:
+    """A hand is late: frame i has the pose of frame i - 3."""
+
+    def delay(hand):
+        names = sorted(hand)
+        return {name: hand[names[max(i - frames, 0)]] for i, name in enumerate(names)}
+
+    return _edit_hand(tree, key, side, delay)
 
 
 def missing_hand_frames(tree, key, side="right", frames=(7, 8)) -> Path:

@@ -123,7 +123,25 @@ FAULTS = {
     ),
     "a hand in another world frame": Fault(
         lambda tree: faults.far_hand(tree, KEY).parent, "projection",
-        "no camera sees the right hand", "no camera sees the right hand"
+        "no camera sees the right hand", "no camera sees the right hand", also=("mesh-fit",),
+    ),
+    "left and right hand files exchanged": Fault(
+        lambda tree: faults.exchange_hand_files(tree, KEY), "handedness", "is bent backwards, and so is", "left and right hand are exchanged",
+        also=("mesh-fit",),
+    ),
+    "a hand three frames late": Fault(
+        lambda tree: faults.late_hand(tree, KEY), "timing", "is 3 frames late against the tool", None, "warning"
+    ),
+    "object poses from world to object": Fault(
+        lambda tree: faults.poses_world_to_object(tree, KEY), "places", "the poses are from world to object", "from world to object",
+        also=("mesh-fit",),
+    ),
+    "poses of tool and target exchanged": Fault(
+        lambda tree: faults.exchange_object_poses(tree, KEY), "roles", "with their poses exchanged", "with their poses exchanged",
+        also=("mesh-fit",),
+    ),
+    "a mesh in inches": Fault(
+        lambda tree: faults.mesh_in_inches(tree, tool(tree)), "mesh-fit", "cm long, while a hammer is 12 to 50 cm", None, "warning"
     ),
     "a missing hand": Fault(
         lambda tree: faults.drop_file(tree, KEY, HANDS, "left_hand.pkl"), "hand-files", "is missing", "download Hand_Poses.zip"

@@ -11,11 +11,15 @@ from typing import Literal
 import numpy as np
 
 from hoibench.datasets.surfaces import Surface
+from hoibench.datasets.taco.checks.contact import Contact, measure_contacts
+from hoibench.datasets.taco.hand.hand_models import truth_kind
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.silhouettes.compare import VideoComparison
 from hoibench.problems import Problem, raise_if_any
 
 _FRAMES = 8
+_CONTACT_FRAMES = 24
+_CONTACT_TOLERANCE, _REPLACED_TOLERANCE = 0.012, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +42,7 @@ class CheckedSequence:
     @cached_property
     def some_frames(self) -> list[int]:
         """Numbers of up to 8 evenly spaced frames, the first and the last included."""
-        frames: list[int] = np.unique(np.linspace(0, self.recording.frames - 1, _FRAMES).astype(int)).tolist()
-        return frames
+        return self._spaced(_FRAMES)
 
     @cached_property
     def surfaces(self) -> tuple[Surface, ...]:
@@ -50,6 +53,30 @@ class CheckedSequence:
     def comparison(self) -> VideoComparison | None:
         """The comparison of the videos with the silhouettes of hands and objects; None without videos."""
         return VideoComparison(self.recording, self.videos) if self.videos else None
+
+    @cached_property
+    def contact_frames(self) -> list[int]:
+        """Numbers of up to 24 evenly spaced frames, in which contact is measured."""
+        return self._spaced(_CONTACT_FRAMES)
+
+    @cached_property
+    def contacts(self) -> tuple[Contact, ...]:
+        """The contact of both hands with tool and target in ``contact_frames``."""
+        return measure_contacts(self.recording, self.contact_frames, self.recording.object_poses)
+
+    @property
+    def contact_tolerance(self) -> float:
+        """Metres by which the skin of a hand that holds an object may be off its surface, in the median frame.
+
+        Noise of poses, plus how far a proxy's skin may be off that of MANO's hand if it replaces it.
+        """
+        model = self.recording.hand_model
+        is_replaced = truth_kind(self.recording.download.hand_model, model) == "proxy-hand"
+        return _CONTACT_TOLERANCE + (_REPLACED_TOLERANCE if is_replaced else 0.0)
+
+    def _spaced(self, count: int) -> list[int]:
+        frames: list[int] = np.unique(np.linspace(0, self.recording.frames - 1, count).astype(int)).tolist()
+        return frames
 
 
 @dataclass(frozen=True)
@@ -97,13 +124,12 @@ def find_all(checks: Iterable[SequenceCheck], checked: CheckedSequence) -> Itera
             yield Finding(finding.severity, fixed)
 
 
-def check_sequence(checks: Iterable[SequenceCheck], checked: CheckedSequence) -> tuple[str, ...]:
-    """Return the warnings of all checks as text.
+def raise_refusals(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the warnings among findings as text.
 
     Raises:
-        FileNotFoundError: a file of the sequence is missing.
-        ValueError: a file of the sequence is damaged, or a check refuses the sequence; lists all problems for which it is refused.
+        ProblemsFound: a sequence is refused; lists all problems for which it is.
     """
-    findings = list(find_all(checks, checked))
-    raise_if_any(finding.problem for finding in findings if finding.severity == "refuse")
-    return tuple(str(finding.problem) for finding in findings)
+    every = tuple(findings)
+    raise_if_any(finding.problem for finding in every if finding.severity == "refuse")
+    return tuple(str(finding.problem) for finding in every)

@@ -11,7 +11,14 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.surfaces import Surface, map_frames
-from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, VIDEO_CHECKS, CheckedSequence, check_sequence
+from hoibench.datasets.taco.checks import (
+    ANNOTATION_CHECKS,
+    VIDEO_CHECKS,
+    CheckedSequence,
+    Finding,
+    find_all,
+    raise_refusals,
+)
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.hand.hand_models import truth_kind
 from hoibench.datasets.taco.masks import MaskRenderer
@@ -156,12 +163,13 @@ class SequencePreparation:
     def _check(self, serials: Sequence[str]) -> None:
         """Run the checks for new views by these cameras; those of annotations once."""
         videos = {serial: self.recording.sequence.video(serial, self._modality) for serial in serials}
-        found = [*self._annotation_warnings, *check_sequence(VIDEO_CHECKS, CheckedSequence(self.recording, videos))]
-        self.warnings.extend(warning for warning in found if warning not in self.warnings)
+        found = find_all(VIDEO_CHECKS, CheckedSequence(self.recording, videos))
+        warnings = raise_refusals([*found, *self._annotation_findings])
+        self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
 
     @cached_property
-    def _annotation_warnings(self) -> tuple[str, ...]:
-        return check_sequence(ANNOTATION_CHECKS, CheckedSequence(self.recording, {}))
+    def _annotation_findings(self) -> tuple[Finding, ...]:
+        return tuple(find_all(ANNOTATION_CHECKS, CheckedSequence(self.recording, {})))
 
     @property
     def _key(self) -> str:
