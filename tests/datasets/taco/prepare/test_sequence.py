@@ -18,7 +18,7 @@ from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip
-from hoibench.datasets.taco.prepare.split import LineResult, prepare_line
+from hoibench.datasets.taco.prepare.split import LineResult, prepare_line, summarize
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store import verified_folder
@@ -220,6 +220,15 @@ def test_a_damaged_source_view_does_not_block_the_clip(taco_copy, tmp_path):
     path.unlink()
     expected = LineResult(KEY, "skipped", source_view_error=f"camera {SOURCE} was not downloaded")
     assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == expected
+
+
+def test_warnings_of_the_checks_are_in_the_report(taco_copy, tmp_path):
+    path = taco_faults.late_hand(taco_copy, KEY)
+    line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), recipe={"crop": "clip", "video": "raw"})
+    result = prepare_line(taco_copy.download, line, tmp_path, ProxyHand())
+    assert result.status == "created"
+    assert any(text.startswith(f"{path} is 3 frames late against the tool") for text in result.warnings)
+    assert summarize([result, LineResult(KEY, "skipped")]).warnings == {KEY: result.warnings}
 
 
 def test_a_later_source_view_is_added_and_then_kept(taco_copy, taco, tmp_path):
