@@ -23,7 +23,7 @@ _TOUCHING = frozenset(("brush", "cut", "dust", "hit", "scrape off", "screw", "sk
 """Actions in which the tool touches the target, or what lies in it."""
 _FARTHEST, _DEEPEST = 0.02, 0.008
 """Metres between tool and target in the nearest frame of such an action; inside of each other in a fifth of the frames."""
-_POINTS = 1500
+_POINTS = 600
 
 
 class _Sizes(RootModel[dict[str, tuple[float, float]]]):
@@ -86,7 +86,7 @@ def _describe_contact(checked: CheckedSequence, index: int) -> str:
 
 
 def _distance_of_objects(checked: CheckedSequence) -> Array:
-    """Return the least signed distance of tool and target in each contact frame, (F,) metres, from up to 1500 vertices of each; NaN if unknown."""
+    """Return the least signed distance of tool and target in each contact frame, (F,) metres, from up to 600 vertices of each; NaN if unknown."""
     poses = [of_object[checked.contact_frames] for of_object in checked.recording.object_poses]
     meshes = checked.recording.meshes
     least = []

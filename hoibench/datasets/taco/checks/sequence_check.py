@@ -18,7 +18,7 @@ from hoibench.datasets.taco.silhouettes.compare import VideoComparison
 from hoibench.problems import Problem, raise_if_any
 
 _FRAMES = 8
-_CONTACT_FRAMES = 24
+_CONTACT_FRAMES = 16
 _CONTACT_TOLERANCE, _REPLACED_TOLERANCE = 0.012, 0.02
 
 
@@ -56,7 +56,7 @@ class CheckedSequence:
 
     @cached_property
     def contact_frames(self) -> list[int]:
-        """Numbers of up to 24 evenly spaced frames, in which contact is measured."""
+        """Numbers of up to 16 evenly spaced frames, in which contact is measured."""
         return self._spaced(_CONTACT_FRAMES)
 
     @cached_property
