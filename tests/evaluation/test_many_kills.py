@@ -60,7 +60,7 @@ def test_kills_at_random_moments_lose_no_row(launch, tmp_path, uninterrupted):
     while kills < KILLS:
         process = launch(*PLAIN, "--out", "r")
         try:
-            process.wait(timeout=rng.uniform(0, 0.9) * uninterrupted.attrs["seconds"])
+            process.wait(timeout=rng.uniform(0, 0.6) * uninterrupted.attrs["seconds"])
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)

@@ -1,6 +1,7 @@
 """Runs with a copy in an object store: a real S3 server (moto's) in a process of its own."""
 
 import shutil
+import time
 
 import pandas as pd
 import pytest
@@ -86,6 +87,28 @@ def test_a_killed_run_goes_on_on_another_machine(tmp_path, bucket, table):
     work = run_mirrored(tmp_path / "a", address)
     assert set(work) < done and len(work) == len(set(work))
     pd.testing.assert_frame_equal(headline_rows(tmp_path / "a"), table)
+
+
+@pytest.mark.slow
+def test_kill_9_leaves_a_run_in_the_store_that_goes_on(launch, tmp_path, bucket):
+    """Twice on machines of their own, each killed when the store has more units than before."""
+    address = f"s3://{bucket}/run"
+    flags = ("--method", "still", "--workers", "2", "--limit", "3")
+    for machine in ("a", "b"):
+        before = sum(name.endswith(".json") for name in stored(address))
+        process = launch(*flags, "--out", machine, "--mirror", address)
+        while sum(name.endswith(".json") for name in stored(address)) < before + 4:
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.kill()
+        process.communicate(timeout=60)
+    for out, more in (("c", ("--mirror", address)), ("plain", ())):
+        _, err = (process := launch(*flags, "--out", out, *more)).communicate(timeout=250)
+        assert process.returncode == 0, err
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "c"), headline_rows(tmp_path / "plain"))
+    assert (tmp_path / "c" / "leaderboard" / "index.html").read_bytes() == RemoteFolder(address).read(
+        "leaderboard/index.html"
+    )
 
 
 def test_a_prediction_that_is_made_again_replaces_its_rows(tmp_path, bucket):
