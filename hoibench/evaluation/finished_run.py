@@ -48,5 +48,10 @@ def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]
     for path, record in zip(paths, records, strict=True):
         if record.config_hash != records[0].config_hash:
             raise RunRefused(f"{path} has other settings than {paths[0].name}: they belong to different runs")
-        if record.exit.status not in ("done", "over_budget"):
-            raise RunRefused(f"{path} is {record.exit.status}: finish that shard first")
+    unfinished = [
+        f"{path.name} ({record.exit.status})"
+        for path, record in zip(paths, records, strict=True)
+        if record.exit.status not in ("done", "over_budget")
+    ]
+    if unfinished:
+        raise RunRefused(f"{out} has unfinished shards, {', '.join(unfinished)}: finish them first")

@@ -6,20 +6,25 @@ Of a unit prediction.json comes last, as on disk, and then its rows: a unit that
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hoibench.clip_file import CLIP_FILE, clip_folder
+from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.failures import FAILURE_FILE
+from hoibench.evaluation.identity import differences
 from hoibench.evaluation.unit import Unit
 from hoibench.predictions import PREDICTION_FILE, is_complete
 from hoibench.reference_rows import FROZEN_SELF
 from hoibench.results.score_file import read_finished
+from hoibench.store import canonical_json
 from hoibench.store.remote_folder import RemoteFolder, RemoteFolderError
 
 _THREADS = 8
@@ -48,11 +53,29 @@ class Mirror:
         self._pending: deque[Future[None]] = deque()
         self._record = "run.json"
 
-    def restore_record(self, name: str) -> None:
-        """Download the record ``name`` of an earlier start, or that of another shard, and the log, unless the folder has them."""
+    def restore_record(self, name: str, identity: Mapping[str, Any]) -> None:
+        """Download the record ``name`` of an earlier start, or that of another shard, and the log, unless the folder has them.
+
+        Args:
+            name: the file name of the record of this run or shard.
+            identity: see ``Plan.identity``.
+
+        Raises:
+            RunRefused: the store has a run with other settings.
+        """
         self._record = name
         records = sorted(filter(_RECORD.match, self._names[""]))
-        wanted = {name if name in records else next(iter(records), name), "log.txt"} & self._names[""]
+        if not records:
+            return
+        found = name if name in records else records[0]
+        if changed := differences(
+            json.loads(self._remote.read(found)).get("identity", {}), json.loads(canonical_json(identity))
+        ):
+            listed = "\n  ".join(changed)
+            raise RunRefused(
+                f"--mirror {self._remote.address} has a run with other settings:\n  {listed}\nGive another --mirror."
+            )
+        wanted = {found, "log.txt"} & self._names[""]
         self._download(file for file in wanted if not (self._out / file).exists())
 
     def restore_units(self, units: Sequence[Unit], metrics: Collection[str]) -> frozenset[Unit]:

@@ -68,7 +68,7 @@ def run(
     plan.out.mkdir(parents=True, exist_ok=True)
     with lock_run(plan.out, record_name(plan).removesuffix(".json")):
         if mirror is not None:
-            mirror.restore_record(record_name(plan))
+            mirror.restore_record(record_name(plan), plan.identity)
         check_resumable(plan)
         path, record = plan.out / record_name(plan), build_record(plan)
         remove_temporary_files(plan.out, path.name)

@@ -50,10 +50,13 @@ def read_finished(path: Path) -> frozenset[str]:
     Only the end of the file is read; a file that has another size than it had then counts as one without the line.
     """
     try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(size - _TAIL_BYTES, 0))
-            line = stream.read().removesuffix(b"\n").rpartition(b"\n")[2]
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            size = os.lseek(descriptor, 0, os.SEEK_END)
+            os.lseek(descriptor, max(size - _TAIL_BYTES, 0), os.SEEK_SET)
+            line = os.read(descriptor, _TAIL_BYTES).removesuffix(b"\n").rpartition(b"\n")[2]
+        finally:
+            os.close(descriptor)
         found = _Finished.model_validate_json(line)
     except (OSError, ValueError):
         return frozenset()
@@ -101,7 +104,7 @@ class _Finished(Record):
 
 
 _FINISHED = b'{"finished":'
-_TAIL_BYTES = 16 << 10
+_TAIL_BYTES = 8 << 10
 """Largest length of the line of ``append_finished``."""
 
 

@@ -157,9 +157,11 @@ def test_shards_on_several_machines_are_merged_from_the_store(tmp_path, bucket, 
 
 
 def test_another_run_in_the_store_is_refused(tmp_path, bucket):
-    run_mirrored(tmp_path / "a", f"s3://{bucket}/run")
-    with pytest.raises(RunRefused, match="a run with other settings"):
-        run_mirrored(tmp_path / "b", f"s3://{bucket}/run", metrics="pi")
+    run_mirrored(tmp_path / "a", f"s3://{bucket}/run", limit=1)
+    for _ in range(2):
+        with pytest.raises(RunRefused, match=r"(?s)--mirror s3.*other settings:\n  .*metrics: .*with pi@1"):
+            run_mirrored(tmp_path / "b", f"s3://{bucket}/run", limit=1, metrics="pi")
+    assert not (tmp_path / "b" / "run.json").exists()
 
 
 def test_lists_are_complete_and_names_stay_inside(tmp_path, bucket):
