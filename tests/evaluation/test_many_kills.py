@@ -34,14 +34,11 @@ def finish(process):
     assert process.returncode == 0, err
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(launch_in, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("plain")
+def run_once(launch_in, folder, *flags):
+    """The rows of a complete run, and the seconds that it takes."""
     start = time.monotonic()
-    finish(launch_in(folder, *PLAIN, "--out", "r"))
-    rows = table(folder / "r")
-    rows.attrs["seconds"] = time.monotonic() - start
-    return rows
+    finish(launch_in(folder, *PLAIN, *flags, "--out", "r"))
+    return table(folder / "r"), time.monotonic() - start
 
 
 def completed(out):
@@ -52,15 +49,17 @@ def completed(out):
 
 
 @pytest.mark.timeout(3600)
-def test_kills_at_random_moments_lose_no_row(launch, tmp_path, uninterrupted):
+def test_kills_at_random_moments_lose_no_row(launch_in, launch, tmp_path, tmp_path_factory):
     """Each start has to keep what was complete at the kill before; a run that ends begins anew."""
-    rng, out = random.Random(0), tmp_path / "r"
+    rng, out, flags = random.Random(0), tmp_path / "r", ("--limit", "2")
+    run_once(launch_in, tmp_path_factory.mktemp("first"), *flags)  # the modules are imported now
+    uninterrupted, seconds = run_once(launch_in, tmp_path_factory.mktemp("second"), *flags)
     kills = ends = 0
     units, rows = {}, {}
     while kills < KILLS:
-        process = launch(*PLAIN, "--out", "r")
+        process = launch(*PLAIN, *flags, "--out", "r")
         try:
-            process.wait(timeout=rng.uniform(0, 0.6) * uninterrupted.attrs["seconds"])
+            process.wait(timeout=rng.uniform(0, 0.5) * seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)
@@ -74,14 +73,15 @@ def test_kills_at_random_moments_lose_no_row(launch, tmp_path, uninterrupted):
             pd.testing.assert_frame_equal(table(out), uninterrupted)
             shutil.rmtree(out)
             units, rows, ends = {}, {}, ends + 1
-    finish(launch(*PLAIN, "--out", "r"))
+    finish(launch(*PLAIN, *flags, "--out", "r"))
     pd.testing.assert_frame_equal(table(out), uninterrupted)
     assert not list(out.rglob(".tmp-*"))
     print(f"{kills} kills, {ends + 1} complete runs")
 
 
-def test_eight_shards_at_once_merge_into_the_same_table(launch, tmp_path, uninterrupted):
+def test_eight_shards_at_once_merge_into_the_same_table(launch_in, launch, tmp_path, tmp_path_factory):
     """Two of them have no clip."""
+    uninterrupted, _ = run_once(launch_in, tmp_path_factory.mktemp("plain"))
     processes = [launch(*PLAIN, "--out", "r", "--shard", f"{i}/8") for i in range(1, 9)]
     for process in processes:
         finish(process)
