@@ -164,16 +164,14 @@ def _splits() -> Rows:
 
     rows = []
     for splits in all_splits():
+        release = splits.release
         for part in splits.parts:
-            manifest = splits.manifest(part)
-            alias = "" if manifest.split.endswith(f"/{part}") else f"alias of {manifest.split}"
+            file = release.aliases.get(part, part)
+            # Manifests of TACO's splits have the number of clips, and reading 40,000 lines takes a second.
+            clips = release.counts[file] if file in release.counts else len(splits.lines(file))
+            alias = "" if file == part else f"alias of {splits.name}/{file}"
             rows.append(
-                {
-                    "split": f"{splits.name}/{part}",
-                    "clips": str(len(manifest.entries)),
-                    "id": manifest.split_id,
-                    "": alias,
-                }
+                {"split": f"{splits.name}/{part}", "clips": str(clips), "id": release.files[file][:12], "": alias}
             )
     return rows
 

@@ -6,6 +6,7 @@ import pytest
 
 from hoibench.cli.main import main
 from hoibench.cli.run import main as run
+from hoibench.datasets.split_files import VersionedSplit, all_splits
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -45,6 +46,17 @@ def test_json_summary(done, capsys):
     summary = json.loads(capsys.readouterr().out)
     assert summary["status"] == "done"
     assert summary["failures"] == []
+
+
+def test_splits_are_listed_with_their_numbers_of_clips_and_ids(capsys):
+    assert main(["ls", "splits", "--json"]) == 0
+    rows = {row["split"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows.keys() == {f"{splits.name}/{part}" for splits in all_splits() for part in splits.parts}
+    for name in ("synthetic@2/demo", "taco-syncmv4d@1/val", "taco-syncmv4d@2/test"):
+        split, part = name.split("/")
+        manifest = VersionedSplit(split).manifest(part)
+        assert (rows[name]["clips"], rows[name]["id"]) == (str(len(manifest.entries)), manifest.split_id)
+    assert rows["taco-syncmv4d@2/test"][""] == "alias of taco-syncmv4d@2/test_unseen"
 
 
 def test_presets_and_settings_are_listed(capsys):
