@@ -103,7 +103,10 @@ def _init(address: str | None) -> None:
             socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, **options)
     except Exception as error:  # Ray raises several types, and plain Exception
-        fix = "start one with `ray start --head`, or leave out --ray-address and RAY_ADDRESS to use this machine alone"
+        fix = (
+            "start one with `ray start --head`; set RAY_AUTH_MODE=token if it wants a token; or leave out --ray-address and RAY_ADDRESS "
+            "to use this machine alone"
+        )
         raise_if_any(
             [Problem(f"--ray-address {address}", "", f"no Ray cluster: {' '.join(str(error).split())}", "", fix)]
         )
