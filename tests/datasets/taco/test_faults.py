@@ -127,7 +127,7 @@ FAULTS = {
     ),
     "left and right hand files exchanged": Fault(
         lambda tree: faults.exchange_hand_files(tree, KEY), "handedness", "is bent backwards, and so is", "left and right hand are exchanged",
-        also=("mesh-fit", "video-fit"),
+        also=("mesh-fit",),
     ),
     "a hand three frames late": Fault(
         lambda tree: faults.late_hand(tree, KEY), "timing", "is 3 frames late against the tool", None, "warning"
