@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
 from hoibench.exclusions import ExclusionList
 from hoibench.method_key import method_key
 from hoibench.reference_rows import CEILING, REFERENCES
+from hoibench.results.results_file import sort_texts
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
 from hoibench.text import count
@@ -157,7 +157,7 @@ def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
         return frames[0].reset_index(drop=True)
     for name in frames[0].columns:
         if isinstance(frames[0][name].dtype, pd.CategoricalDtype):
-            categories = union_categoricals([frame[name] for frame in frames]).categories
+            categories = sort_texts(text for frame in frames for text in frame[name].cat.categories)
             frames = [frame.assign(**{name: frame[name].cat.set_categories(categories)}) for frame in frames]
     return pd.concat(frames, ignore_index=True)
 
