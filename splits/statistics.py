@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+from sklearn.metrics import homogeneity_score
+
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import VersionedSplit
 from hoibench.datasets.taco.download import OBJECT_ROLES, TacoDownload
@@ -64,6 +66,20 @@ def count_shared(part: EvaluationPart, feature: Callable[[ClipEntry], object]) -
     return sum(feature(clip) in known for clip in part.clips)
 
 
+def share_told(clips: Sequence[ClipEntry], word: int, other: Callable[[ClipEntry], object]) -> float:
+    """Return the share of the entropy of a word of the triplets that a feature explains, 0 to 1: 1 if clips with the same feature share the word.
+
+    Rosenberg & Hirschberg 2007, homogeneity.
+
+    Args:
+        clips: the clips.
+        word: index in (tool, action, target).
+        other: feature of a clip, such as its date.
+    """
+    names, groups = zip(*((clip.triplet[word], str(other(clip))) for clip in clips if clip.triplet), strict=True)
+    return float(homogeneity_score(names, groups))
+
+
 def leak_row(part: EvaluationPart) -> dict[str, str]:
     """Return the row of the table of what clips have in common with train: column -> text."""
     dates = Counter(map(recording_date, part.clips))
@@ -83,6 +99,8 @@ def leak_row(part: EvaluationPart) -> dict[str, str]:
         "dates": str(len(dates)),
         "most of one date": str(most),
         **{f"{name} in train": str(count_shared(part, feature)) for name, feature in shared.items()},
+        "action told by tool": f"{share_told(part.clips, 1, lambda clip: clip.triplet and clip.triplet[0]):.2f}",
+        "action told by date": f"{share_told(part.clips, 1, recording_date):.2f}",
         "in TACO's train set": str(sum(clip.id in official_train() for clip in part.clips)),
     }
 

@@ -5,7 +5,16 @@ import pytest
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.taco.download import triplet_folder
 from splits import statistics
-from splits.statistics import EvaluationPart, camera_row, evaluation_parts, leak_row, main, object_columns, read_objects
+from splits.statistics import (
+    EvaluationPart,
+    camera_row,
+    evaluation_parts,
+    leak_row,
+    main,
+    object_columns,
+    read_objects,
+    share_told,
+)
 
 DOCS = Path(__file__).parents[2] / "docs" / "taco.md"
 NARROW, WIDE = ("22139909", "22139916", "22139946"), ("21218078", "22070938", "22139914")
@@ -38,8 +47,16 @@ def test_leaks_are_counted():
         "triplet in train": "2",
         "date in train": "2",
         "triplet and date in train": "1",
+        "action told by tool": "0.21",
+        "action told by date": "0.67",
         "in TACO's train set": "0",
     }
+
+
+def test_a_feature_tells_all_or_nothing_of_the_actions():
+    same = [clip(f"2023010{day}_00{day}", ("cup", action, "bowl")) for day, action in ((1, "pour"), (2, "stir"))]
+    assert share_told(same, 1, statistics.recording_date) == 1.0
+    assert share_told(same, 1, lambda clip: clip.triplet[0]) == 0.0
 
 
 def test_cameras_are_counted():
@@ -90,7 +107,7 @@ def test_the_numbers_of_the_first_version(capsys):
     """43 of 84 clips with a pair over 90 degrees, 37 in TACO's train set, 50 of one date: the reasons for the second version."""
     assert main(["taco-syncmv4d@1"]) == 0
     leaks, cameras = capsys.readouterr().out.split("\n\n")
-    assert "| taco-syncmv4d@1/test_unseen | 84 | 8 | 4 | 50 | 0 | 0 | 84 | 0 | 84 | 0 | 37 |" in leaks
+    assert "| taco-syncmv4d@1/test_unseen | 84 | 8 | 4 | 50 | 0 | 0 | 84 | 0 | 84 | 0 | 1.00 | 0.74 | 37 |" in leaks
     assert "| taco-syncmv4d@1/test_unseen | 84 | 91 | 109 | 68 | 43 | 44 |" in cameras
 
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.scene import build_scene
@@ -39,11 +42,8 @@ def scenes():
 
 def _residual(x, y):
     """Return held-out residuals of ridge regression and of the train scenes' mean, for one action."""
-    mean, spread = x[:TRAIN].mean(axis=0), x[:TRAIN].std(axis=0) + 1e-6
-    z = (x - mean) / spread
-    centre = y[:TRAIN].mean(axis=0)
-    weights = np.linalg.solve(z[:TRAIN].T @ z[:TRAIN] + 0.5 * np.eye(z.shape[1]), z[:TRAIN].T @ (y[:TRAIN] - centre))
-    return y[TRAIN:] - centre - z[TRAIN:] @ weights, y[TRAIN:] - centre
+    model = make_pipeline(StandardScaler(), Ridge(alpha=0.5)).fit(x[:TRAIN], y[:TRAIN])
+    return y[TRAIN:] - model.predict(x[TRAIN:]), y[TRAIN:] - y[:TRAIN].mean(axis=0)
 
 
 def test_frame_0_and_the_prompt_explain_the_motion(scenes):
