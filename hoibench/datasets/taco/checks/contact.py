@@ -46,8 +46,12 @@ class Contact:
         return median(gaps) if len(gaps) >= _LEAST_MOVING else float("nan")
 
     def fits(self, tolerance: float) -> bool:
-        """Return True unless a hand is inside of the object, or none touches it while it moves, by over ``tolerance`` metres in the median frame."""
-        return not (median(self.depth) > tolerance or self.held_gap > tolerance)
+        """Return True if in the median frame, a hand is known to touch the object while it moves and none to be inside, within ``tolerance`` metres."""
+        return median(self.depth) <= tolerance and self.held_gap <= tolerance
+
+    def is_wrong(self, tolerance: float) -> bool:
+        """Return True if in the median frame, a hand is known to be inside, or none to touch it while it moves, by over ``tolerance`` metres."""
+        return median(self.depth) > tolerance or self.held_gap > tolerance
 
     def is_beyond(self, reach: float) -> bool:
         """Return True if no hand is within ``reach`` metres of the object in any frame in which both were recorded."""

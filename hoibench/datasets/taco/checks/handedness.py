@@ -13,8 +13,8 @@ from hoibench.problems import Problem
 
 _FINGERS = slice(1, 13)
 """The joints of index, middle, little and ring finger among the 16 of a pose."""
-_BACKWARDS = -0.1
-"""Radians: hands that are bent less than this on average are bent backwards; hands that hold something are bent by 0.2 to 1.2."""
+_BACKWARDS, _CLEARLY = -0.1, -0.15
+"""Radians: hands that are bent less than this on average are bent backwards, or clearly so; hands that hold something are bent by 0.2 to 1.2."""
 
 
 def mean_bend(hand: HandPose) -> float:
@@ -27,17 +27,22 @@ def mean_bend(hand: HandPose) -> float:
 
 
 def find_exchanged_hands(checked: CheckedSequence) -> Iterator[Finding]:
-    """Refuse a sequence whose hands are both bent backwards, one of them clearly, since their files are exchanged; warn if only one hand is."""
+    """Refuse a sequence whose hands are both clearly bent backwards, since their files are exchanged.
+
+    Warn if only one is clearly bent backwards, or one is and the other is not bent towards its palm.
+    """
     hands = checked.recording.hands
-    backwards = [hand for hand in hands if mean_bend(hand) < _BACKWARDS]
+    bends = [mean_bend(hand) for hand in hands]
     folder = checked.recording.sequence.folder(HANDS)
-    if backwards and all(mean_bend(hand) < 0.0 for hand in hands):
+    if all(bend < _CLEARLY for bend in bends):
         found = "is bent backwards, and so is the right hand: the files of left and right hand are exchanged"
         yield Finding("refuse", Problem(str(folder / "left_hand.pkl"), "", found, "", ""))
-    elif backwards:
-        hand = backwards[0]
-        found = f"is bent backwards by {np.degrees(-mean_bend(hand)):.0f} degrees in each joint on average: it may be a pose of the other hand"
-        yield Finding("warn", Problem(str(folder / f"{hand.side}_hand.pkl"), "", found, "", ""))
+        return
+    limit = _BACKWARDS if all(bend < 0.0 for bend in bends) else _CLEARLY
+    for hand, bend in zip(hands, bends, strict=True):
+        if bend < limit:
+            found = f"is bent backwards by {np.degrees(-bend):.0f} degrees in each joint on average: it may be a pose of the other hand"
+            yield Finding("warn", Problem(str(folder / f"{hand.side}_hand.pkl"), "", found, "", ""))
 
 
 HANDEDNESS = SequenceCheck(

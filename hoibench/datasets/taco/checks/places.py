@@ -38,7 +38,10 @@ def find_far_objects(checked: CheckedSequence) -> Iterator[Finding]:
 
 
 def find_exchanged_objects(checked: CheckedSequence) -> Iterator[Finding]:
-    """Warn if the target moves much more than the tool; refuse if hands also fit both objects with their poses exchanged, and not as they are."""
+    """Warn if the target moves much more than the tool; refuse if hands also fit the objects with their poses exchanged, and not as they are.
+
+    Exchanged, the tool must be known to fit, since it moves; a target that rests then says nothing.
+    """
     recording = checked.recording
     tool, target = (
         float(travel(vertices, poses, _STEP).sum())
@@ -47,8 +50,9 @@ def find_exchanged_objects(checked: CheckedSequence) -> Iterator[Finding]:
     if target < max(_PATH, _RATIO * tool):
         return
     tolerance = checked.contact_tolerance
-    exchanged = measure_contacts(recording, checked.contact_frames, recording.object_poses[::-1])
-    certain = all(c.fits(tolerance) for c in exchanged) and not all(c.fits(tolerance) for c in checked.contacts)
+    of_tool, of_target = measure_contacts(recording, checked.contact_frames, recording.object_poses[::-1])
+    fits_exchanged = of_tool.fits(tolerance) and not of_target.is_wrong(tolerance)
+    certain = fits_exchanged and any(contact.is_wrong(tolerance) for contact in checked.contacts)
     folder = recording.sequence.folder(POSES)
     found = f"moves the target by {target:.2f} m and the tool by {tool:.2f} m: their poses may be exchanged"
     if certain:

@@ -17,6 +17,7 @@ from scene_recordings import (
 )
 
 from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, CheckedSequence, find_all, raise_refusals
+from hoibench.datasets.taco.checks.handedness import find_exchanged_hands
 from hoibench.problems import ProblemsFound
 
 HIT, FRY = "20230927_001", "20231002_002"
@@ -88,6 +89,28 @@ def test_one_pose_of_the_other_hand_is_a_warning(recordings):
     )
     assert severity == "warn"
     assert "right_hand.pkl is bent backwards by" in text
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "severities"),
+    [
+        (-0.2, -0.2, ["refuse"]),
+        (-0.105, -0.002, ["warn"]),
+        (-0.2, -0.12, ["warn", "warn"]),
+        (0.3, -0.2, ["warn"]),
+        (0.01, -0.105, []),
+        (-0.05, -0.05, []),
+    ],
+)
+def test_nearly_flat_hands_are_not_refused(recordings, left, right, severities):
+    def bend(hand, angle):
+        theta = np.zeros_like(hand.theta)
+        theta[:, 2::3] = angle if hand.side == "right" else -angle
+        return replace(hand, theta=theta)
+
+    hands = [bend(hand, angle) for hand, angle in zip(recordings[HIT].hands, (left, right), strict=True)]
+    found = find_exchanged_hands(CheckedSequence(altered(recordings[HIT], hands=tuple(hands)), {}))
+    assert [finding.severity for finding in found] == severities
 
 
 def test_rows_that_were_not_recorded_are_ignored(recordings):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoibench.datasets.taco.checks.contact import signed_distances
+from hoibench.datasets.taco.checks.contact import Contact, signed_distances
 from hoibench.datasets.taco.checks.timing import _SHIFTS, slip_by_shift
 from hoibench.datasets.taco.hand.hand_pose import HandPose
 
@@ -32,6 +32,20 @@ def test_distances_from_a_box_are_those_of_its_formula(seed):
     expected = np.linalg.norm(np.maximum(over, 0.0), axis=-1) + np.minimum(over.max(axis=-1), 0.0)
     expected[1, 5], expected[2] = np.nan, np.nan
     np.testing.assert_allclose(signed_distances(world, box.vertices, box.faces, poses), expected, atol=1e-9)
+
+
+def test_contact_that_is_unknown_neither_fits_nor_is_wrong():
+    gap, depth, moving = np.zeros(16), np.zeros(16), np.ones(16, dtype=bool)
+    unknown = np.full(16, np.nan)
+    cases = [
+        (Contact(gap, depth, moving), (True, False)),
+        (Contact(gap + 0.02, depth, moving), (False, True)),
+        (Contact(gap, depth + 0.02, ~moving), (False, True)),
+        (Contact(gap, depth, ~moving), (False, False)),
+        (Contact(unknown, unknown, moving), (False, False)),
+    ]
+    for contact, expected in cases:
+        assert (contact.fits(0.012), contact.is_wrong(0.012)) == expected
 
 
 def test_slip_is_that_of_a_plain_loop():
