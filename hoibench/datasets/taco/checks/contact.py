@@ -46,7 +46,7 @@ class Contact:
         return median(gaps) if len(gaps) >= _LEAST_MOVING else float("nan")
 
     def fits(self, tolerance: float) -> bool:
-        """Return True if in the median frame, a hand is known to touch the object while it moves and none to be inside, within ``tolerance`` metres."""
+        """Return True if in the median frame, a hand is known to touch the moving object and none to be inside, within ``tolerance`` metres."""
         return median(self.depth) <= tolerance and self.held_gap <= tolerance
 
     def is_wrong(self, tolerance: float) -> bool:
