@@ -196,11 +196,22 @@ def _find_ray_problems(config: RunConfig) -> list[Problem]:
         )
     if config.ray_address is not None and config.executor != "ray":
         problems.append(Problem("--ray-address", "", f"is {config.ray_address}", "", "add --executor ray"))
-    address = config.ray_address or os.environ.get("RAY_ADDRESS", "")
-    if config.executor == "ray" and address.startswith("ray://"):
-        fix = "run the command on a node of the cluster, e.g. by `ray job submit`, with --ray-address auto"
-        problems.append(Problem("--ray-address", "", f"is {address}, for Ray's client", "", fix))
+    if config.executor == "ray":
+        problems += _find_ray_address_problems(config)
     return problems
+
+
+def _find_ray_address_problems(config: RunConfig) -> list[Problem]:
+    address = config.ray_address or os.environ.get("RAY_ADDRESS", "")
+    source = "--ray-address" if config.ray_address else "RAY_ADDRESS"
+    if address.startswith("ray://"):
+        fix = "run the command on a node of the cluster, e.g. by `ray job submit`, with --ray-address auto"
+        return [Problem(source, "", f"is {address}, for Ray's client", "", fix)]
+    host, _, port = address.rpartition(":")
+    is_host_and_port = host and "/" not in host and port.isdecimal() and 0 < int(port) < 2**16
+    if address in ("", "auto", "local") or is_host_and_port:
+        return []
+    return [Problem(source, "", f"is {address!r}", "HOST:PORT, e.g. 10.0.0.1:6379, or auto", "")]
 
 
 _ADDRESS = re.compile(r"^[a-z0-9+]{2,}:/")  # as a path, which has lost a slash

@@ -28,6 +28,7 @@ CONNECT_SECONDS = 20.0
 
 _VARIABLES = ("HOIBENCH_", "HF_", "TORCH_HOME", "XDG_CACHE_HOME", "PYTHONPATH")
 _OBJECT_STORE_BYTES = 100 << 20
+_LOCAL = "local"  # Ray's name for a cluster of its own
 
 _setup: NodeSetup | None = None
 
@@ -46,7 +47,9 @@ def connect(plan: Plan) -> Iterator[None]:
     is_own = not ray.is_initialized()
     try:
         if is_own:
-            _init(plan.config.ray_address)
+            address = plan.config.ray_address or os.environ.get("RAY_ADDRESS") or _LOCAL
+            _init(address)
+            raise_if_any(find_no_gpu(plan.device, address))
         _setup = _make_setup(plan, token_file, token)
         raise_if_any(_check_nodes(_setup))
         yield
@@ -80,6 +83,22 @@ def room_for(need: Mapping[str, float]) -> int:
     return sum(min(int(node["Resources"].get(name, 0) / each) for name, each in wanted.items()) for node in _nodes())
 
 
+def is_free(need: Mapping[str, float]) -> bool:
+    """Return False if no node can run an actor that needs some ``resources`` now; True does not promise that one can."""
+    free: Any = ray.available_resources()
+    return bool(room_for(need)) and all(
+        free.get(name, 0) >= need[key] for name, key in (("CPU", "num_cpus"), ("GPU", "num_gpus"))
+    )
+
+
+def find_no_gpu(device: str, address: str) -> list[Problem]:
+    """Return a problem if a device needs GPUs and Ray has found none on this machine; a cluster at another address may still grow."""
+    if device == "cpu" or address != _LOCAL or any(node["Resources"].get("GPU") for node in _nodes()):
+        return []
+    fix = "give --device cpu, or the --ray-address of a cluster with GPUs"
+    return [Problem(f"--device {device}", "", "needs a GPU, and Ray finds none on this machine", "", fix)]
+
+
 def is_alive(node: str) -> bool:
     """Return False if the cluster has given a node up."""
     return any(each["NodeID"] == node for each in _nodes())
@@ -90,12 +109,10 @@ def _nodes() -> list[Mapping[str, Any]]:
     return [node for node in nodes() if node["Alive"]]
 
 
-def _init(address: str | None) -> None:
+def _init(address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = address or os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-    if address is None:
-        address = "local"
+    if address == _LOCAL:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     try:
         host, has_port, port = address.rpartition(":")

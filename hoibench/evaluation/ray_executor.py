@@ -57,7 +57,9 @@ class RayExecutor:
         @contextmanager
         def open_slot(number: int, stopped: threading.Event) -> Iterator[ActorSlot]:
             arguments = (setup, context, entrant, self.timeout, number, self.on_line is not None)
-            slot = ActorSlot(stage, partial(make_actor, *arguments), options, context, stopped, self.on_line)
+            slot = ActorSlot(
+                stage, partial(make_actor, *arguments), options, context, self.timeout, stopped, self.on_line
+            )
             try:
                 yield slot
             finally:
@@ -66,7 +68,7 @@ class RayExecutor:
         def run_job(slot: ActorSlot, job: Job) -> None:
             entry, units = job
             for unit in units:
-                slot.start()
+                slot.start(partial(progress.begin, stage, unit))
                 progress.run_unit(stage, unit, partial(slot.run, unit, entry))
 
         with JobThreads(self.workers, jobs, open_slot, run_job) as threads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,8 +17,9 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.errors import Crash
 from hoibench.evaluation.failures import record_failure
 from hoibench.evaluation.ray_actor import Message
-from hoibench.evaluation.ray_cluster import is_alive, room_for
+from hoibench.evaluation.ray_cluster import is_alive, is_free, room_for
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
+from hoibench.evaluation.unit_runner import unit_seconds
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.problems import Problem, raise_if_any
 from hoibench.processes import MessageHandler, OnLine, PoolStopped
@@ -36,6 +38,9 @@ WAIT_SECONDS = 900.0
 
 VERDICT_SECONDS = 60.0
 """Time that Ray has to find out whether the node of an actor that does not answer is lost; it takes about 15 s."""
+
+MARGIN_SECONDS = 300.0
+"""Time that an actor has, beyond that of a unit with ``--unit-timeout``, to start its process and to answer; then it counts as dead."""
 
 CLOSE_SECONDS = 90.0
 """Time that an actor has to end its process."""
@@ -56,16 +61,19 @@ class ActorSlot:
         make_actor: Callable[[], Any],
         need: Mapping[str, float],
         context: WorkerContext,
+        timeout: float | None,
         stopped: threading.Event,
         on_line: OnLine | None,
     ) -> None:
         self._stage, self._make_actor, self._need = stage, make_actor, need
         self._context, self._stopped, self._on_line = context, stopped, on_line
+        # It ends units itself; this is for one that no longer does anything.
+        self._limit = math.inf if timeout is None else unit_seconds(timeout) + MARGIN_SECONDS
         self._actor: Any = None
         self._node, self._name = "", ""
 
-    def start(self) -> None:
-        """Start an actor unless there is one, and wait until it is ready.
+    def start(self, on_step: MessageHandler) -> None:
+        """Start an actor unless there is one, and wait until it is ready; ``on_step`` is called with a text that says what it waits for.
 
         Raises:
             Crash: the cluster has had no node for it for ``WAIT_SECONDS``, or it has died ``MAX_STARTS`` times while it started.
@@ -74,6 +82,7 @@ class ActorSlot:
         starts = 0
         while self._actor is None:
             starts += 1
+            on_step(self._say_what_is_missing() or "starting a worker on the Ray cluster")
             self._actor = self._make_actor()
             try:
                 self._node, self._name, problems = self._wait(self._actor.start.remote())
@@ -90,11 +99,15 @@ class ActorSlot:
         """Run a unit, again if its actor or its node is lost; ``on_step`` is called with a text at each step."""
         deaths, losses = 0, 0
         while True:
-            self.start()
+            self.start(on_step)
             try:
                 return self._run(unit, entry, on_step)
             except RayActorError as error:
                 why = self._end_actor(error)
+            except TimeoutError as error:
+                why = str(error)
+                ray.kill(self._actor)
+                self._actor = None
             if is_alive(self._node):
                 deaths += 1
                 reason = f"its Ray actor on {self._name} died: {why}"
@@ -119,8 +132,9 @@ class ActorSlot:
 
     def _run(self, unit: Unit, entry: ClipEntry, on_step: MessageHandler) -> UnitReport:
         messages = self._actor.run.options(num_returns="streaming").remote(unit, entry)
+        deadline = time.monotonic() + self._limit
         while True:
-            kind, value = self._next(messages)
+            kind, value = self._next(messages, deadline)
             if kind == "report":
                 return value  # type: ignore[no-any-return]
             if kind == "error":
@@ -130,9 +144,13 @@ class ActorSlot:
             elif self._on_line is not None:
                 self._on_line(*value)
 
-    def _next(self, messages: Any) -> Message:
+    def _next(self, messages: Any, deadline: float) -> Message:
         while not ray.wait([messages], timeout=_POLL_SECONDS)[0]:
             self._raise_if_stopped()
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"it has not ended the unit within {self._limit:g} s, however long --unit-timeout lets it run"
+                )
         message: Message = ray.get(next(messages))
         return message
 
@@ -168,6 +186,17 @@ class ActorSlot:
                 error = newer
         ray.kill(actor)
         return _explain(error)
+
+    def _say_what_is_missing(self) -> str:
+        """Return, and log, for what resources an actor has to wait; an empty text if they are free."""
+        if is_free(self._need):
+            return ""
+        need = _describe(self._need)
+        text = f"waiting until a node of the Ray cluster has {need} free"
+        if not room_for(self._need):
+            text = f"no node of the Ray cluster has {need}: waiting {WAIT_SECONDS / 60:g} minutes for one"
+        log.warning("%s", text)
+        return text
 
     def _raise_if_stopped(self) -> None:
         if self._stopped.is_set():

@@ -50,9 +50,16 @@ class RunProgress:
 
     def run_unit(self, stage: Stage, unit: Unit, run: Callable[[MessageHandler], UnitReport]) -> None:
         """Run one stage of a unit and report its end; ``run`` is given a function to call with a text at each step, such as a metric's id."""
-        self._begin(stage, unit)
+        self.begin(stage, unit)
         start = self._clock()
-        self.end(replace(run(partial(self._begin, stage, unit)), seconds=self._clock() - start))
+        self.end(replace(run(partial(self.begin, stage, unit)), seconds=self._clock() - start))
+
+    def begin(self, stage: Stage, unit: Unit, step: object = "") -> None:
+        """Report the start of a unit's stage, or of a step of it."""
+        with self._lock:
+            done = self._done[stage, unit.entrant]
+            total = self._total[unit.entrant]
+            self._listener.on_progress(Progress(stage, done, total, unit.entrant, unit.clip, str(step)))
 
     def end(self, report: UnitReport) -> None:
         """Report the end of one stage of a unit."""
@@ -67,9 +74,3 @@ class RunProgress:
         """Report the start of a step outside the units."""
         with self._lock:
             self._listener.on_progress(progress)
-
-    def _begin(self, stage: Stage, unit: Unit, step: object = "") -> None:
-        with self._lock:
-            done = self._done[stage, unit.entrant]
-            total = self._total[unit.entrant]
-            self._listener.on_progress(Progress(stage, done, total, unit.entrant, unit.clip, str(step)))

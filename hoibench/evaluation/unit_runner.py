@@ -15,6 +15,11 @@ LOAD_TIMEOUT_FACTOR = 10.0
 """Loading a clip and a method may each take this many times the unit timeout."""
 
 
+def unit_seconds(timeout: float) -> float:
+    """Return the longest time that a unit may take with ``--unit-timeout``: loading the method and the clip, and running it."""
+    return (2 * LOAD_TIMEOUT_FACTOR + 1) * timeout
+
+
 class UnitRunner:
     """Runs units in workers' processes, with a log of what each prints; a process that dies or takes too long fails its unit."""
 

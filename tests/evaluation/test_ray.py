@@ -221,6 +221,13 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     ("settings", "message"),
     [
         ({"ray_address": "ray://head:10001", "executor": "ray"}, "--ray-address is ray://head:10001, for Ray's client"),
+        (
+            {"ray_address": "foo", "executor": "ray"},
+            "--ray-address is 'foo', expected HOST:PORT, e.g. 10.0.0.1:6379, or",
+        ),
+        ({"ray_address": "h:abc", "executor": "ray"}, "--ray-address is 'h:abc', expected HOST:PORT"),
+        ({"ray_address": ":6379", "executor": "ray"}, "--ray-address is ':6379', expected HOST:PORT"),
+        ({"ray_address": "h:65536", "executor": "ray"}, "--ray-address is 'h:65536', expected HOST:PORT"),
         ({"ray_address": "head:6379"}, "--ray-address is head:6379: add --executor ray"),
         ({"scorer_gpus": 0.0}, "--scorer-gpus is 0, expected above 0, and at most 1"),
     ],
@@ -228,6 +235,28 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         check_config(RunConfig(**settings))
+
+
+@pytest.mark.parametrize("address", ["", "auto", "local", "head:6379", "10.0.0.1:6379", "[::1]:6379"])
+def test_addresses_of_clusters_are_accepted(address, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "h:abc" if address else "")
+    check_config(RunConfig(executor="ray", ray_address=address))
+
+
+def test_a_wrong_address_in_the_environment_is_named(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    with pytest.raises(ValueError, match=re.escape("RAY_ADDRESS is 'http://127.0.0.1:8265', expected HOST:PORT")):
+        check_config(RunConfig(executor="ray"))
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_malformed_address_is_refused_before_the_folder_is_written(tmp_path):
+    pytest.importorskip("ray")
+    with pytest.raises(ValueError, match="--ray-address is 'h:abc'"):
+        run_toy(tmp_path / "r", executor="ray", ray_address="h:abc", limit=1)
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.usefixtures("toy")
