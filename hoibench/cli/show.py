@@ -17,6 +17,7 @@ from hoibench.cli.output import TextConsole
 from hoibench.text import count
 
 if TYPE_CHECKING:
+    from hoibench.exclusions import ExclusionList
     from hoibench.results.board import Board
     from hoibench.results.cells import Cell
     from hoibench.results.notable_clips import NotableClip
@@ -80,15 +81,20 @@ def show_command(arguments: Sequence[str]) -> int:
     runs = [read_run(folder) for folder in options.runs]
     build = build_paper_boards if options.paper else build_boards
     boards = build(runs, all_cards())
+    remarks: list[str] = []
     if options.exclude is not None:
-        boards += build(runs, all_cards(), read_exclusions(options.exclude))
+        exclusions = read_exclusions(options.exclude)
+        remarks = [
+            _emptied_text(board, exclusions) for board in boards if {c.id for c in board.clips} <= exclusions.ids
+        ]
+        boards += build(runs, all_cards(), exclusions)
     if options.method:
         lines = [line for board in boards for line in _cell_lines(board, options)]
         if not lines:
             raise ValueError(
                 f"no row {', '.join(options.method)} with a column {', '.join(options.metrics)} in region {options.region}: see hoibench show RUN"
             )
-        for line in lines:
+        for line in [*lines, *remarks]:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0
     if not any(_columns(board, options) for board in boards):
@@ -112,7 +118,14 @@ def show_command(arguments: Sequence[str]) -> int:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         for note in board.notes:
             console.print(note, style="dim", markup=False, highlight=False)
+    for remark in remarks:
+        console.print(remark, style="dim", markup=False, highlight=False)
     return 0
+
+
+def _emptied_text(board: Board, exclusions: ExclusionList) -> str:
+    """Return a sentence on a board of which a list excludes all clips."""
+    return f"{exclusions.name} excludes {count(len(board.clips), 'clip')} of {board.split}, all of the table: there is none without them."
 
 
 def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:

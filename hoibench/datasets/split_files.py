@@ -90,12 +90,20 @@ class SplitLine:
 
 
 class VersionedSplit:
-    """One version of a split, e.g. ``synthetic@2``; reading a part checks its file against the hash recorded in manifest.json."""
+    """One version of a split, e.g. ``synthetic@2``; reading a part checks its file against the hash recorded in manifest.json.
+
+    Raises:
+        UnknownName: no such version of a split is shipped.
+        FileNotFoundError: files of the shipped splits are missing.
+    """
 
     def __init__(self, name: str, root: Path = SPLITS_FOLDER) -> None:
         self.name = name
         self._folder = root / name
         manifest = self._folder / "manifest.json"
+        known = [] if self._folder.is_dir() else [item.parent.name for item in root.glob("*/manifest.json")]
+        if known:
+            raise UnknownName("split", name, known)
         if not manifest.is_file():
             raise FileNotFoundError(f"{manifest} is missing: reinstall hoibench")
         self.release = Release.read(manifest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +24,12 @@ from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.plugins import UnknownName, is_built_in
 from hoibench.predictions import has_seed_folders, is_complete
+from hoibench.problems import Problem
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.run_record import RunRecord, seeds_on_clip
 from hoibench.store import sha256_json
 from hoibench.submissions.stored_spec import stored_spec
+from hoibench.text import count
 
 _PATHS = ("root", "weights", "checkpoint", "exclude")
 
@@ -48,6 +50,7 @@ class Plan:
         folder: the working folder at the start, which a method may change.
         clips_to_generate: the run's clips that the data set does not have yet and generates.
         excluded: the digest of the clips that ``--exclude`` names; empty without it.
+        warnings: what the settings leave without effect.
     """
 
     config: RunConfig
@@ -62,6 +65,7 @@ class Plan:
     folder: Path
     clips_to_generate: tuple[ClipEntry, ...] = ()
     excluded: str = ""
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def clip_set_id(self) -> str:
@@ -177,6 +181,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     entrants = choose_entrants(config, dataset, [adapter_spec(target) for target in config.adapter])
     cards = tuple(select_cards(config.metric_names))
     exclusions = None if config.exclude is None else read_exclusions(config.exclude)
+    warnings = tuple(_find_idle_exclusions(manifest, exclusions))
     manifest, entries = _exclude(manifest, sample_clips(manifest.entries, config.limit), exclusions)
     contents = {
         entrant.key: content_digest(entrant.spec, dataset, [entry.id for entry in entries], config.seeds)
@@ -185,7 +190,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     return Plan(
         config, dataset.kind, dataset.has_truth, manifest, entries, entrants, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
-        dataset.clips_to_generate(entries), "" if exclusions is None else exclusions.digest,
+        dataset.clips_to_generate(entries), "" if exclusions is None else exclusions.digest, warnings,
     )  # fmt: skip
 
 
@@ -206,6 +211,13 @@ def _exclude(
         raise ValueError(f"--exclude {exclusions.name} excludes all {len(entries)} clips")
     reasons = {entry.id: f"excluded by {exclusions.name}" for entry in entries if entry.id in exclusions.ids}
     return replace(manifest, left_out={**manifest.left_out, **reasons}), left
+
+
+def _find_idle_exclusions(manifest: Manifest, exclusions: ExclusionList | None) -> Iterator[Problem]:
+    """Yield a problem if a list excludes no clip of the split."""
+    if exclusions is not None and exclusions.ids.isdisjoint(entry.id for entry in manifest.entries):
+        found = f"excludes none of the {count(len(manifest.entries), 'clip')} of {manifest.split}"
+        yield Problem(f"--exclude {exclusions.name}", "", found, "", "")
 
 
 def plan_from_record(record: RunRecord, config: RunConfig, dataset: Dataset, device: str) -> Plan:

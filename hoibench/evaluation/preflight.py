@@ -65,7 +65,10 @@ def preflight(plan: Plan, dataset: Dataset, on_message: MessageCallback | None =
         on_message: called with a message before methods are imported, which takes seconds.
     """
     problems = [*_check_run_folder(plan), *dataset.preflight(plan.entries)]
-    warnings = _join_missing(_check_weights({name for card in plan.cards for name in card.weights}, plan))
+    warnings = [
+        *plan.warnings,
+        *_join_missing(_check_weights({name for card in plan.cards for name in card.weights}, plan)),
+    ]
     left = plan.units_left
     most = max_bytes(len(left), dataset)
     if problem := _check_disk(plan, most, MIN_DISK_SHARE):

@@ -77,6 +77,8 @@ def run(
         record.write(path)
         handler = log_to_file(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
+        for warning in plan.warnings:
+            log.warning("%s", warning)
         try:
             done: frozenset[Unit] = frozenset()
             if mirror is not None:

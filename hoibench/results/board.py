@@ -20,6 +20,7 @@ from hoibench.results.board_rows import (
     collect_board_rows,
     group_by_shared_clips,
     shared_clips,
+    shared_ids,
 )
 from hoibench.results.cells import Cell, ColumnContext, fill_column
 from hoibench.results.clip_scores import ClipScores, clip_scores
@@ -162,10 +163,10 @@ def build_boards(
     Args:
         runs: from ``read_run``.
         cards: metric cards by id, in column order, from ``hoibench.metric_card.all_cards``.
-        exclusions: clips to leave out of all boards.
+        exclusions: clips to leave out of all boards; a board of which no clip is left is left out too.
 
     Raises:
-        FileNotFoundError, ValueError: a run's results.parquet is missing, invalid or does not match its run.json; all clips are excluded.
+        FileNotFoundError, ValueError: a run's results.parquet is missing, invalid or does not match its run.json.
     """
     literal = {metric for metric, card in cards.items() if card.sets == ("paper",) and not card.is_ranked}
     return _build_boards(runs, cards, lambda metric: metric not in literal, exclusions, is_paper=False)
@@ -207,6 +208,7 @@ def _build_boards(
         _build_board(members, cards, is_shown, exclusions, is_paper=is_paper)
         for key in sorted(groups)
         for members in group_by_shared_clips(groups[key])
+        if exclusions is None or shared_ids(members) - exclusions.ids
     ]
     return sorted(boards, key=lambda board: not board.primary_columns)
 

@@ -50,9 +50,14 @@ class BoardRow:
     is_deterministic: bool
 
 
+def shared_ids(runs: list[Run]) -> set[str]:
+    """Return the ids of the clips that every run scored."""
+    return set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
+
+
 def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
     """Group the runs of a split into boards: one group if some clip was scored by all runs, else one for each set of scored clips."""
-    if set.intersection(*({clip.id for clip in run.record.clips} for run in runs)):
+    if shared_ids(runs):
         return [runs]
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -63,12 +68,8 @@ def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
 def shared_clips(
     runs: list[Run], exclusions: ExclusionList | None = None
 ) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
-    """Return the clips that every run scored, without excluded ones, sorted by id, and sentences on the clips that are left out.
-
-    Raises:
-        ValueError: all clips are excluded.
-    """
-    shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
+    """Return the clips that every run scored, without excluded ones, sorted by id, and sentences on the clips that are left out."""
+    shared = shared_ids(runs)
     clips = tuple(sorted((clip for clip in runs[-1].record.clips if clip.id in shared), key=lambda clip: clip.id))
     notes = [
         f"Only clips that every run scored are used: {len(clips)} of the {len(run.record.clips)} clips of {run.record.name}."
@@ -77,8 +78,6 @@ def shared_clips(
     ]
     if exclusions is not None:
         left = tuple(clip for clip in clips if clip.id not in exclusions.ids)
-        if not left:
-            raise ValueError(f"{exclusions.name} excludes all {len(clips)} clips of the board")
         notes.append(f"Without {len(clips) - len(left)} of {count(len(clips), 'clip')}, excluded by {exclusions.name}.")
         clips = left
     return clips, tuple(notes)

@@ -8,7 +8,6 @@ import fake_runs
 import pytest
 
 from hoibench.cli.main import main
-from hoibench.cli.show import show_command
 from hoibench.exclusions import ExcludedClip, Exclusions
 from hoibench.results.run_folder import read_run
 from leaderboard.build import build
@@ -128,5 +127,15 @@ def test_boards_are_shown_with_and_without_excluded_clips(show, runs, tmp_path):
     assert "10 clips" in full and "7 clips" in less
     assert all(clip in full and clip not in less for clip in clips[:3])
     Exclusions(clips=tuple(ExcludedClip(id=id) for id in clips)).write(tmp_path / "suspects.json")
-    with pytest.raises(ValueError, match="excludes all 10 clips of the board"):
-        show_command(shlex.split(command)[2:])
+    for printed in (show(command), show(f"{command} --method syncmv4d --metrics rpe")):
+        assert printed.count(", 10 clips,") == 1
+        assert re.search(r"suspects\.json \(\w+\) excludes 10 clips of .*, all of the table", printed)
+
+
+def test_a_board_without_clips_left_does_not_hide_the_others(show, runs, tmp_path):
+    other = fake_runs.write_run(tmp_path / "other", METHODS[:1], clips=2, metrics=METRICS, split="toy@1/other")
+    clips = [clip.id for clip in read_run(other).record.clips]
+    Exclusions(clips=tuple(ExcludedClip(id=id) for id in clips)).write(tmp_path / "suspects.json")
+    printed = show(f"hoibench show 'first run' {other} --exclude {tmp_path / 'suspects.json'}")
+    assert [len(re.findall(rf", {number} clips,", printed)) for number in (10, 8, 2)] == [1, 1, 1]
+    assert "excludes 2 clips of toy@1/other, all of the table" in printed

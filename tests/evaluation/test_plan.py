@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import tracemalloc
 from dataclasses import replace
 
@@ -113,6 +114,12 @@ def test_exclusions_are_part_of_the_identity_even_if_they_exclude_nothing(tmp_pa
     assert (same.entries, same.manifest) == (full.entries, full.manifest)
     assert "excluded" not in full.identity
     assert same.hash != full.hash
+
+
+def test_exclusions_without_effect_are_warned_of(tmp_path):
+    (warning,) = plan(exclude=exclude(tmp_path / "other.json", "20231102_070")).warnings
+    assert re.fullmatch(r"--exclude other\.json \(\w+\) excludes none of the 9 clips of toy@1/demo", str(warning))
+    assert plan(exclude=exclude(tmp_path / "one.json", ENTRIES[0].id)).warnings == ()
 
 
 def test_excluding_all_clips_is_an_error(tmp_path):

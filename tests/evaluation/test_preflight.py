@@ -14,6 +14,7 @@ from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.preflight import preflight
 from hoibench.evaluation.run import MethodNotLoaded, lock_run
+from hoibench.exclusions import ExcludedClip, Exclusions
 from hoibench.results.run_record import RunRecord
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -186,6 +187,15 @@ def test_missing_weights_of_metrics_are_warnings():
     assert lines(findings) == []
     (warning,) = map(str, findings.warnings)
     assert warning.startswith("aliked-n16, dino-vitb16 are missing:") and "fetch aliked-n16 dino-vitb16`" in warning
+
+
+def test_exclusions_without_effect_are_a_warning_of_dry_run_and_log(folder):
+    path = folder / "suspects.json"
+    Exclusions(clips=(ExcludedClip(id="20231102_070"),)).write(path)
+    (warning,) = map(str, find(exclude=path).warnings)
+    assert "excludes none of the " in warning
+    run_toy(folder / "r", limit=1, exclude=path)
+    assert (folder / "r" / "log.txt").read_text().count(warning) == 1
 
 
 def test_methods_that_cannot_start_are_named(folder):

@@ -112,7 +112,11 @@ def test_the_numbers_of_the_first_version(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(["taco-x@2"], "manifest.json is missing"), (["--root", "."], "has no Object_Poses")]
+    ("arguments", "message"),
+    [
+        (["taco-syncmv4d@9"], "unknown split 'taco-syncmv4d@9': did you mean taco-syncmv4d@2 or taco-syncmv4d@1"),
+        (["--root", "."], "has no Object_Poses"),
+    ],
 )
 def test_an_unknown_split_or_folder_is_an_error(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
