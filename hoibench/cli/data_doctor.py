@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from hoibench.cli.output import check_writable
 from hoibench.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from hoibench.datasets.taco.checks import CheckedSequence, Finding
+    from hoibench.datasets.taco.checks import CheckedSequence
 
 PROBLEMS = 3
 
@@ -64,16 +63,19 @@ def doctor_command(arguments: Sequence[str]) -> int:
     options = parse(Doctor, arguments, "hoibench data doctor")
     if options.sample < 1:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
+    from hoibench.datasets.taco.checks import Finding
+    from hoibench.datasets.taco.doctor.calibration_reviews import read_reviews
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.listing import has_taco_files, list_download
     from hoibench.datasets.taco.doctor.object_table import format_objects
     from hoibench.datasets.taco.doctor.overlay import write_overlay
-    from hoibench.datasets.taco.doctor.report import format_diagnosis
+    from hoibench.datasets.taco.doctor.report import Findings, format_diagnosis
     from hoibench.datasets.taco.doctor.suspects import Suspects
-    from hoibench.datasets.taco.download import POSES, find_sequences
+    from hoibench.datasets.taco.download import INFO_FILE, POSES, find_sequences
     from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.splits import split_lines
     from hoibench.store import write_bytes
+    from hoibench.store.atomic import WriteError
 
     if is_prepared_folder(options.root):
         raise ValueError(
@@ -91,24 +93,35 @@ def doctor_command(arguments: Sequence[str]) -> int:
     if not options.json and not has_taco_files(list_download(options.root)):
         print(f"{options.root} has no file of a TACO download: unpack its zips there (docs/taco.md)")
         return PROBLEMS
-    suspects = Suspects()
+    info = options.root / INFO_FILE
+    reviews = read_reviews(info) if options.suspects is not None and info.is_file() else {}
+    suspects, undrawn = Suspects(), Findings()
 
     def on_checked(checked: CheckedSequence, findings: tuple[Finding, ...]) -> None:
-        suspects.add(checked, findings)
         if options.overlay is not None:
-            with suppress(ValueError):  # a damaged video, which the diagnosis names
+            try:
                 write_overlay(checked, findings, options.overlay)
+            except WriteError:
+                raise
+            except (ValueError, OSError) as error:
+                undrawn.add(checked.name, f"cannot be drawn: {error}")
+                findings = (*findings, Finding("refuse", undrawn.problems[-1]))
+        suspects.add(checked, findings)
 
     with progress_bar(Console(stderr=True, emoji=False)) as on_progress:
         report = diagnose(
             options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=on_progress,
             on_checked=on_checked,
         )  # fmt: skip
+    if undrawn.count:
+        report = report.with_check(
+            undrawn.to_check("overlay", "videos cannot be drawn", "", "unpack the cameras' zips again", 0)
+        )
+    print(json.dumps(asdict(report), indent=1, default=str) if options.json else format_diagnosis(report))
     if options.suspects is not None:
         with as_crash():
-            suspects.exclusions(options.root).write(options.suspects)
+            suspects.exclusions(reviews).write(options.suspects)
     if options.objects is not None:
         with as_crash():
             write_bytes(options.objects, format_objects(find_sequences(options.root, POSES).values()).encode())
-    print(json.dumps(asdict(report), indent=1, default=str) if options.json else format_diagnosis(report))
     return 0 if report.is_healthy else PROBLEMS

@@ -99,6 +99,17 @@ def truncate_video(tree, key, serial, modality=download.RGB, keep=0.6) -> Path:
     return path
 
 
+def overwrite_video(tree, key, serial, modality=download.RGB) -> Path:
+    """The second half of a video's frames is overwritten with zeros; header and length are intact."""
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 4
+    length = int.from_bytes(data[start - 8 : start - 4], "big") - 8
+    data[start + length // 2 : start + length] = bytes(length - length // 2)
+    write_bytes(path, bytes(data))
+    return path
+
+
 def empty_video(tree, key, serial, modality=download.RGB) -> Path:
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     write_bytes(path, b"")

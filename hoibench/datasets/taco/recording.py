@@ -22,8 +22,8 @@ _ASPECT_TOLERANCE = 0.02
 """Largest relative difference of the aspects of a video and of its imgSize: resized copies round their sizes."""
 _RATE_TOLERANCE = 0.01
 """Largest relative difference of a video's frame rate from TACO's: containers round their time base."""
-_UNEVENNESS = 0.5
-"""Largest distance in frames of a frame from its time at a constant rate; up to it, number and time of a frame name the same annotated row."""
+LARGEST_DRIFT = 3.0
+"""Largest distance in frames of a frame from its time at a constant rate; one gap of twice the length shifts the other frames by up to one frame."""
 
 
 def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None:
@@ -45,12 +45,12 @@ def check_aspect(
 
 
 def check_rate(path: Path, video: VideoHeader, zip_name: str) -> None:
-    """Raise ValueError unless a video has the frame rate of TACO's videos, 30 per second within 1 %, and has it throughout, within half a frame."""
+    """Raise ValueError unless a video has the frame rate of TACO's videos, 30 per second within 1 %, and has it throughout, within three frames."""
     if abs(video.fps - SOURCE_FPS) > _RATE_TOLERANCE * SOURCE_FPS:
         raise ValueError(
             f"{path} has {video.fps:g} frames per second, but TACO's videos have {SOURCE_FPS:g}: unpack {zip_name}.zip again"
         )
-    if video.unevenness > _UNEVENNESS:
+    if video.unevenness > LARGEST_DRIFT:
         raise ValueError(
             f"{path} has a variable frame rate: a frame is {video.unevenness:.1f} frames from its time at a constant rate, so frames and annotation "
             f"do not correspond: unpack {zip_name}.zip again"

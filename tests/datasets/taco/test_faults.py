@@ -42,12 +42,15 @@ class Fault:
 
 FAULTS = {
     "a video that stops early": Fault(
-        lambda tree: faults.truncate_video(tree, KEY, FIRST), "videos", "truncated", "truncated"
+        lambda tree: faults.truncate_video(tree, KEY, FIRST), "videos", "truncated", "truncated", also=("video-fit",)
     ),
     "an mpeg4 video that stops early": Fault(
-        lambda tree: faults.truncate_video(tree, SHORT.key, FIRST), "videos", "cannot be read", "cannot be read", key=SHORT.key
+        lambda tree: faults.truncate_video(tree, SHORT.key, FIRST), "videos", "cannot be read", "cannot be read", also=("video-fit",), key=SHORT.key
     ),
-    "an empty video": Fault(lambda tree: faults.empty_video(tree, KEY, FIRST), "videos", "is empty", "is empty"),
+    "a video with damaged frames": Fault(
+        lambda tree: faults.overwrite_video(tree, KEY, FIRST), "video-fit", "damaged", "damaged"
+    ),
+    "an empty video": Fault(lambda tree: faults.empty_video(tree, KEY, FIRST), "videos", "is empty", "is empty", also=("video-fit",)),
     "a video with fewer frames": Fault(
         lambda tree: faults.shorten_video(tree, KEY, FIRST), "video-frames", "180 frames, but the annotation has 181", "180 frames"
     ),

@@ -1,5 +1,6 @@
 """Checks of one recorded sequence against itself; the doctor, ``hoibench data prepare`` and runs on a download hold the same ones."""
 
+from hoibench.datasets.taco.checks.frame_times import FRAME_TIMES
 from hoibench.datasets.taco.checks.handedness import HANDEDNESS
 from hoibench.datasets.taco.checks.in_view import IN_VIEW
 from hoibench.datasets.taco.checks.mesh_fit import MESH_FIT
@@ -16,12 +17,15 @@ from hoibench.datasets.taco.checks.video_fit import VIDEO_FIT
 
 ANNOTATION_CHECKS: tuple[SequenceCheck, ...] = (PLACES, HANDEDNESS, MESH_FIT, ROLES, TIMING)
 """Checks of hands, objects and meshes alone; preparation runs them once per sequence."""
-VIDEO_CHECKS: tuple[SequenceCheck, ...] = (IN_VIEW, VIDEO_FIT)
-"""Checks of cameras and videos against hands and objects; preparation runs them for each set of cameras that it adds."""
+CAMERA_CHECKS: tuple[SequenceCheck, ...] = (IN_VIEW, FRAME_TIMES)
+"""Checks of single cameras and their videos; preparation runs them for each set of cameras that it adds."""
+COMPARISON_CHECKS: tuple[SequenceCheck, ...] = (VIDEO_FIT,)
+"""Checks of videos against hands, objects and each other; preparation runs them once per sequence, on all of its videos."""
 
 __all__ = [
     "ANNOTATION_CHECKS",
-    "VIDEO_CHECKS",
+    "CAMERA_CHECKS",
+    "COMPARISON_CHECKS",
     "CheckedSequence",
     "Finding",
     "SequenceCheck",

@@ -18,18 +18,14 @@ def find_out_of_view(checked: CheckedSequence) -> Iterator[Finding]:
     try:
         check_parts_in_view(checked.recording.sequence.key, surfaces, cameras.values())
     except ValueError as error:
-        yield _refuse(error)
+        yield Finding("refuse", Problem.from_text(str(error)))
     for serial in checked.videos or cameras:
         camera = cameras[serial]
         extents = (Extent.from_surface(s, frame, camera) for s in surfaces for frame in range(len(s.vertices)))
         try:
             crop_box(extents, "clip", camera.size, f"{serial} of {checked.name}")
         except ValueError as error:
-            yield _refuse(error)
-
-
-def _refuse(error: ValueError) -> Finding:
-    return Finding("refuse", Problem.from_text(str(error)))
+            yield Finding("refuse", Problem.from_text(str(error)), serial)
 
 
 IN_VIEW = SequenceCheck(

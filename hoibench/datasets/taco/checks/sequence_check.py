@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -81,10 +81,17 @@ class CheckedSequence:
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem that a check has found; ``refuse`` if the sequence's clips would certainly be wrong, else ``warn``."""
+    """A problem that a check has found.
+
+    Attributes:
+        severity: ``refuse`` if the sequence's clips would certainly be wrong, else ``warn``.
+        problem: the problem.
+        camera: serial of the only camera whose views are wrong; empty if those of all cameras are.
+    """
 
     severity: Literal["refuse", "warn"]
     problem: Problem
+    camera: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,8 @@ def find_all(checks: Iterable[SequenceCheck], checked: CheckedSequence) -> Itera
     """
     for check in checks:
         for finding in check.find(checked):
-            problem = finding.problem
-            fixed = (
-                problem
-                if problem.fix
-                else Problem(problem.file, problem.where, problem.found, problem.expected, check.fix)
-            )
-            yield Finding(finding.severity, fixed)
+            fixed = replace(finding.problem, fix=finding.problem.fix or check.fix)
+            yield replace(finding, problem=fixed)
 
 
 def raise_refusals(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -11,32 +11,41 @@ from hoibench.problems import Problem
 
 
 def find_misfits(checked: CheckedSequence) -> Iterator[Finding]:
-    """Refuse a sequence if videos of its cameras were exchanged; warn of cameras whose silhouettes fit the video better elsewhere."""
+    """Refuse cameras whose videos are damaged or were exchanged; warn of cameras whose silhouettes fit the video better elsewhere."""
     comparison = checked.comparison
     if comparison is None:
         return
+    for camera, error in comparison.unreadable.items():
+        path = str(checked.videos[camera])
+        fix = f"unpack the zip of camera {camera} again"
+        yield Finding("refuse", Problem(path, "", error.removeprefix(path).lstrip(": "), "", fix), camera)
     for camera, other in comparison.exchanged:
         found = f"shows what camera {other} sees, and not what its own calibration says"
         fix = f"unpack the zips of cameras {camera} and {other} again, or exchange the two files"
-        yield Finding("refuse", Problem(str(checked.videos[camera]), "", found, "", fix))
+        yield Finding("refuse", Problem(str(checked.videos[camera]), "", found, "", fix), camera)
     for error in comparison.unreadable_masks:
         yield Finding("warn", Problem.from_text(error))
     if not comparison.exchanged:
-        yield from (Finding("warn", Problem(checked.name, "", found, "", "")) for found in _displacements(comparison))
+        for camera, found in _displacements(comparison):
+            yield Finding("warn", Problem(checked.name, "", found, "", ""), camera)
 
 
-def _displacements(comparison: VideoComparison) -> Iterator[str]:
-    """Yield one text for all cameras if one displacement explains their shifts, else one for each displaced camera."""
+def _displacements(comparison: VideoComparison) -> Iterator[tuple[str, str]]:
+    """Yield a text for all cameras, with an empty serial, if one displacement explains their shifts, else (serial, text) of each displaced camera."""
     displaced = [fit for fit in comparison.fits if fit.is_displaced]
     where = "fit its videos best {:.1f} cm away from where calibration and poses put them"
     common = comparison.displacement
     if displaced and common is not None and common >= DISPLACED:
         clear = sum(fit.is_clear for fit in comparison.fits)
-        yield f"has hands and objects that {where.format(100 * common)}, as {len(displaced)} of {clear} cameras show"
+        yield (
+            "",
+            f"has hands and objects that {where.format(100 * common)}, as {len(displaced)} of {clear} cameras show",
+        )
         return
     for fit in displaced:
         found = where.format(100 * fit.offset).replace("its videos", f"the video of camera {fit.serial}")
-        yield f"has hands and objects that {found} (agreement {fit.agreement:.2f} there, {fit.best:.2f} at best)"
+        agreement = f"agreement {fit.agreement:.2f} there, {fit.best:.2f} at best"
+        yield fit.serial, f"has hands and objects that {found} ({agreement})"
 
 
 VIDEO_FIT = SequenceCheck(

@@ -17,6 +17,7 @@ from hoibench.datasets.taco.doctor.sequences import check_sequences
 from hoibench.datasets.taco.doctor.videos import check_videos
 from hoibench.problems import Problem
 from hoibench.progress import ProgressCallback
+from hoibench.store.atomic import WriteError
 from hoibench.store.cache_dir import cache_dir
 
 SAMPLE = 8
@@ -60,6 +61,7 @@ def diagnose(
 
     Raises:
         FileNotFoundError: the root is not a folder.
+        WriteError: raised by ``on_checked``.
     """
     listing = list_download(root)
     context = DiagnosticContext(
@@ -72,6 +74,8 @@ def diagnose(
 def _run(group: Callable[[DiagnosticContext], Iterator[Check]], context: DiagnosticContext) -> Iterator[Check]:
     try:
         yield from group(context)
+    except WriteError:
+        raise
     except Exception as error:
         # Report an unexpected error as a problem, and continue with the other groups.
         name = group.__name__.removeprefix("check_")

@@ -15,6 +15,7 @@ from hoibench.datasets.taco.silhouettes.compare import CameraFit, VideoCompariso
 from hoibench.datasets.taco.silhouettes.labels import LabelRenderer
 from hoibench.geometry import crop_intrinsics, resize_intrinsics
 from hoibench.store import write_bytes
+from hoibench.store.atomic import as_write_error
 from hoibench.video import Box, decode_crop, decode_keyframes, probe, read_keyframes
 
 _TILE = (360, 480)
@@ -28,17 +29,18 @@ _GOOD, _BAD, _UNCLEAR, _TEXT = (60, 200, 60), (255, 60, 60), (150, 150, 150), (2
 
 
 def write_overlay(checked: CheckedSequence, findings: tuple[Finding, ...], folder: Path) -> None:
-    """Write ``folder``/KEY.jpg, the picture of a checked sequence with its cameras' scores and findings; nothing for a sequence without videos.
+    """Write ``folder``/KEY.jpg, the picture of a checked sequence with its cameras' scores and findings; nothing for one without readable videos.
 
     Raises:
-        OSError: a video is damaged or the file cannot be written.
-        ValueError: a video is damaged.
+        WriteError: the file cannot be written.
+        OSError, ValueError: a frame of a video cannot be read.
     """
-    if checked.comparison is None:
+    if checked.comparison is None or not checked.comparison.readable:
         return
     ok, data = cv2.imencode(".jpg", draw_overlay(checked, findings)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     assert ok
-    write_bytes(folder / f"{checked.recording.sequence.key}.jpg", data.tobytes())
+    with as_write_error(folder):
+        write_bytes(folder / f"{checked.recording.sequence.key}.jpg", data.tobytes())
 
 
 def draw_overlay(checked: CheckedSequence, findings: tuple[Finding, ...]) -> Array:
@@ -47,7 +49,7 @@ def draw_overlay(checked: CheckedSequence, findings: tuple[Finding, ...]) -> Arr
     assert comparison is not None
     frame = comparison.frames[len(comparison.frames) // 2]
     fits = {fit.serial: fit for fit in comparison.fits}
-    tiles = [_tile(comparison, serial, frame, fits.get(serial)) for serial in comparison.videos]
+    tiles = [_tile(comparison, serial, frame, fits.get(serial)) for serial in comparison.readable]
     columns = math.ceil(math.sqrt(len(tiles)))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     grid = np.concatenate([np.concatenate(tiles[n : n + columns], axis=1) for n in range(0, len(tiles), columns)])

@@ -74,6 +74,11 @@ class Diagnosis:
         """Return the checks whose status is ``status``."""
         return tuple(check for check in self.checks if check.status == status)
 
+    def with_check(self, check: Check) -> Diagnosis:
+        """Return the diagnosis with one more check."""
+        checks = sorted((*self.checks, check), key=lambda of: STATUSES.index(of.status))
+        return replace(self, checks=tuple(checks))
+
     @property
     def is_healthy(self) -> bool:
         """True if no check has the status ``problem``; warnings do not count."""

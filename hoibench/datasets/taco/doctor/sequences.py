@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from hoibench.datasets.taco.checks import ANNOTATION_CHECKS, VIDEO_CHECKS, CheckedSequence, Finding, SequenceCheck
+from hoibench.datasets.taco.checks import (
+    ANNOTATION_CHECKS,
+    CAMERA_CHECKS,
+    COMPARISON_CHECKS,
+    CheckedSequence,
+    Finding,
+    SequenceCheck,
+)
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, CheckStatus, Findings
 from hoibench.datasets.taco.download import TacoDownload, TacoSequence, read_hand_model
@@ -14,7 +20,7 @@ from hoibench.datasets.taco.hand.hand_models import HandModel, ProxyHand, choose
 from hoibench.datasets.taco.protocol import MODALITIES
 from hoibench.datasets.taco.recording import Recording
 
-_CHECKS: tuple[SequenceCheck, ...] = (*VIDEO_CHECKS, *ANNOTATION_CHECKS)
+_CHECKS: tuple[SequenceCheck, ...] = (*CAMERA_CHECKS, *COMPARISON_CHECKS, *ANNOTATION_CHECKS)
 
 
 def check_sequences(context: DiagnosticContext) -> Iterator[Check]:
@@ -53,10 +59,15 @@ def _videos(context: DiagnosticContext, sequence: TacoSequence) -> Mapping[str, 
 
 
 def _run(check: SequenceCheck, checked: CheckedSequence, refused: Findings, warned: Findings) -> list[Finding]:
-    """Add the findings of a check of one sequence to those for which sequences are refused or to the warnings, and return them."""
+    """Add the findings of a check of one sequence to those for which sequences are refused or to the warnings, and return them.
+
+    An error of the check is one of them.
+    """
     findings: list[Finding] = []
-    with refused.catch(checked.name), suppress(ValueError, OSError):  # a damaged file, reported by the checks of videos
+    failed = Findings()
+    with failed.catch(checked.name):
         findings.extend(check.find(checked))
+    findings += [Finding("refuse", problem) for problem in failed.problems]
     for finding in findings:
         (refused if finding.severity == "refuse" else warned).add_problem(finding.problem)
     return findings

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hoibench.datasets.taco.checks import CheckedSequence, Finding
-from hoibench.datasets.taco.doctor.calibration_reviews import read_reviews
+from hoibench.datasets.taco.doctor.calibration_reviews import CalibrationReview
 from hoibench.datasets.taco.download import INFO_FILE
 from hoibench.exclusions import ExcludedClip, Exclusions
 from hoibench.text import count
@@ -28,13 +28,8 @@ class Suspects:
             reasons = tuple(f"{finding.problem.where} {finding.problem.found}".strip() for finding in findings)
             self.clips.append(ExcludedClip(id=key, reasons=reasons, displacement_cm=_to_cm(displacement)))
 
-    def exclusions(self, root: Path) -> Exclusions:
-        """Return all suspects, with those of the checked sequences that taco_info.csv in the download's folder calls bad.
-
-        Raises:
-            ValueError: taco_info.csv is damaged.
-        """
-        reviews = read_reviews(root / INFO_FILE) if (root / INFO_FILE).is_file() else {}
+    def exclusions(self, reviews: Mapping[str, CalibrationReview]) -> Exclusions:
+        """Return all suspects, with those of the checked sequences that the reviews of taco_info.csv, by sequence key, call bad."""
         found = {clip.id: clip for clip in self.clips}
         for key in sorted(self.checked & reviews.keys()):
             if reviews[key].is_bad:

@@ -11,7 +11,7 @@ from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.download import EGO_RGB, MARKER_REMOVED, POSES, RGB, TacoSequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
-from hoibench.datasets.taco.recording import check_aspect, check_frame_count, check_rate
+from hoibench.datasets.taco.recording import LARGEST_DRIFT, check_aspect, check_frame_count, check_rate
 from hoibench.store.records import Record, read_toml
 from hoibench.video import VideoHeader, probe, read_video_header
 
@@ -62,7 +62,7 @@ def _headers(context: DiagnosticContext) -> Iterator[Check]:
     yield rates.to_check(
         "video-rate",
         f"videos are not at {SOURCE_FPS:g} frames per second throughout",
-        f"all videos are at {SOURCE_FPS:g} frames per second throughout",
+        f"all videos are at {SOURCE_FPS:g} frames per second throughout, within {LARGEST_DRIFT:g} frames",
         "unpack the camera's zip again",
         checked=heads,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from hoibench.clip import Array, Camera
 from hoibench.datasets.surfaces import Surface, map_frames
 from hoibench.datasets.taco.checks import (
     ANNOTATION_CHECKS,
-    VIDEO_CHECKS,
+    CAMERA_CHECKS,
+    COMPARISON_CHECKS,
     CheckedSequence,
     Finding,
     find_all,
@@ -161,15 +162,29 @@ class SequencePreparation:
         return missing
 
     def _check(self, serials: Sequence[str]) -> None:
-        """Run the checks for new views by these cameras; those of annotations once."""
+        """Run the checks for new views by these cameras; those of annotations and of all videos once."""
         videos = {serial: self.recording.sequence.video(serial, self._modality) for serial in serials}
-        found = find_all(VIDEO_CHECKS, CheckedSequence(self.recording, videos))
-        warnings = raise_refusals([*found, *self._annotation_findings])
+        found = find_all(CAMERA_CHECKS, CheckedSequence(self.recording, videos))
+        warnings = raise_refusals([*found, *self._comparison_findings(serials), *self._annotation_findings])
         self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
 
     @cached_property
     def _annotation_findings(self) -> tuple[Finding, ...]:
         return tuple(find_all(ANNOTATION_CHECKS, CheckedSequence(self.recording, {})))
+
+    def _comparison_findings(self, serials: Sequence[str]) -> Iterator[Finding]:
+        """Yield the findings in all videos that concern these cameras; a camera that is refused is a warning to others."""
+        for finding in self._all_comparison_findings:
+            if finding.camera in ("", *serials):
+                yield finding
+            elif finding.severity == "refuse":
+                yield replace(finding, severity="warn")
+
+    @cached_property
+    def _all_comparison_findings(self) -> tuple[Finding, ...]:
+        downloaded = self.recording.sequence.videos(self._modality)
+        videos = {serial: path for serial, path in downloaded.items() if serial in self.recording.calibrations}
+        return tuple(find_all(COMPARISON_CHECKS, CheckedSequence(self.recording, videos)))
 
     @property
     def _key(self) -> str:

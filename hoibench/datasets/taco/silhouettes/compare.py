@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from hoibench.datasets.taco.silhouettes.segmentation import (
     segmentation_file,
 )
 from hoibench.video import decode_crop, decode_keyframes, probe, read_keyframes
+
+T = TypeVar("T")
 
 FRAMES = 8
 """Number of frames of a sequence that are compared."""
@@ -92,7 +95,7 @@ class VideoComparison:
 
     Attributes:
         recording: hands, objects and calibration.
-        videos: camera serial -> path of its video, of calibrated cameras; at least one.
+        videos: camera serial -> path of its video, of calibrated cameras; at least one.  Those that cannot be read are left out.
     """
 
     recording: Recording
@@ -102,6 +105,16 @@ class VideoComparison:
     def frames(self) -> tuple[int, ...]:
         """The numbers of up to 8 evenly spaced frames: of keyframes that all videos have if there are four, else of the first two seconds."""
         return self._decoded[0]
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Serials of the cameras whose videos could be read."""
+        return tuple(self._decoded[1])
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Serial -> why the video of this camera, which is missing or damaged, cannot be read."""
+        return self._decoded[2]
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -161,17 +174,20 @@ class VideoComparison:
         return found
 
     @cached_property
-    def _decoded(self) -> tuple[tuple[int, ...], dict[str, Array]]:
-        """The frames' numbers, and serial -> these frames (T, H, W, 3) uint8 of its video."""
-        shared = set.intersection(*(set(read_keyframes(path)) for path in self.videos.values()))
+    def _decoded(self) -> tuple[tuple[int, ...], dict[str, Array], dict[str, str]]:
+        """The frames' numbers; serial -> these frames (T, H, W, 3) uint8 of its video; serial -> error of a video that cannot be read."""
+        keyframes, errors = _read_each(self.videos, read_keyframes)
+        intact = {serial: self.videos[serial] for serial in keyframes}
+        shared = set.intersection(*map(set, keyframes.values())) if keyframes else set()
         if len(shared) >= _FEWEST:
             places = _spread(sorted(shared))
-            decoded = {serial: decode_keyframes(path, places, self.size) for serial, path in self.videos.items()}
+            decoded, damaged = _read_each(intact, lambda path: decode_keyframes(path, places, self.size))
             numbers = {frames for frames, _ in decoded.values()}
             if len(numbers) == 1 and max(next(iter(numbers))) < self.recording.frames:
-                return numbers.pop(), {serial: pictures for serial, (_, pictures) in decoded.items()}
+                return numbers.pop(), {serial: pictures for serial, (_, pictures) in decoded.items()}, errors | damaged
         frames = _spread(range(min(self.recording.frames, _FIRST)))
-        return frames, {serial: self._decode(path, frames) for serial, path in self.videos.items()}
+        pictures, damaged = _read_each(intact, lambda path: self._decode(path, frames))
+        return frames, pictures, errors | damaged
 
     def _decode(self, path: Path, frames: Sequence[int]) -> Array:
         info = probe(path)
@@ -179,7 +195,7 @@ class VideoComparison:
 
     @cached_property
     def _rendered(self) -> dict[str, Array]:
-        return self._render(list(self.videos), self.frames)
+        return self._render(self.readable, self.frames)
 
     def _render(self, serials: Sequence[str], frames: Sequence[int]) -> dict[str, Array]:
         """Return serial -> (T, 2, H, W) float32 part and depth at each pixel, see ``LabelRenderer``."""
@@ -225,6 +241,18 @@ def find_displacement(fits: Sequence[CameraFit], cameras: Sequence[Camera]) -> f
     displacement = np.linalg.lstsq(axes, shifts, rcond=None)[0]
     total, left = float((shifts**2).sum()), float(((shifts - axes @ displacement) ** 2).sum())
     return float(np.linalg.norm(displacement)) if total > 0.0 and left <= (1.0 - _CONSISTENT) * total else None
+
+
+def _read_each(videos: Mapping[str, Path], read: Callable[[Path], T]) -> tuple[dict[str, T], dict[str, str]]:
+    """Return serial -> what ``read`` returns for each video, and serial -> error of those that are missing or damaged."""
+    values: dict[str, T] = {}
+    errors = {}
+    for serial, path in videos.items():
+        try:
+            values[serial] = read(path)
+        except (ValueError, OSError) as error:
+            errors[serial] = str(error)
+    return values, errors
 
 
 def _spread(numbers: Sequence[int]) -> tuple[int, ...]:

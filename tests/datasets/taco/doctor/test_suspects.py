@@ -1,5 +1,6 @@
 """The list of suspect sequences and the pictures of sequences, of the doctor's command."""
 
+import errno
 import json
 
 import cv2
@@ -14,6 +15,7 @@ from hoibench.datasets.taco.doctor.overlay import draw_overlay, write_overlay
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.recording import Recording
 from hoibench.exclusions import Exclusions
+from hoibench.store.atomic import WriteError
 
 KEY = HIT.key
 
@@ -38,6 +40,60 @@ def test_suspects_are_listed_with_reasons_and_drawn(taco_copy, tmp_path, monkeyp
 def test_nothing_is_written_into_the_download(taco, flag):
     with pytest.raises(ValueError, match=f"{flag} .* is inside the download"):
         doctor_command([str(taco.root), flag, str(taco.root / "new")])
+
+
+def doctor(tree, *options):
+    return doctor_command([str(tree.root), "--sample=1", *map(str, options)])
+
+
+def test_a_damaged_video_is_a_suspect_and_the_other_cameras_are_drawn(taco_copy, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    path = faults.overwrite_video(taco_copy, KEY, FOUR[0])
+    assert doctor(taco_copy, "--suspects", tmp_path / "s.json", "--overlay", tmp_path / "pictures") == PROBLEMS
+    assert str(path) in capsys.readouterr().out
+    (clip,) = Exclusions.read(tmp_path / "s.json").clips
+    assert "damaged" in clip.reasons[0]
+    tiles = cv2.imread(str(tmp_path / "pictures" / f"{KEY}.jpg"))
+    assert tiles.shape[1] == 2 * 480, "four of five cameras"
+
+
+def test_a_sequence_that_cannot_be_drawn_is_named(taco, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+
+    def fail(*_):
+        raise ValueError("1.mp4 is damaged near frame 7")
+
+    monkeypatch.setattr("hoibench.datasets.taco.doctor.overlay.draw_overlay", fail)
+    assert doctor(taco, "--suspects", tmp_path / "s.json", "--overlay", tmp_path / "pictures") == PROBLEMS
+    assert f"sequence {KEY} cannot be drawn: 1.mp4 is damaged near frame 7" in capsys.readouterr().out
+    (clip,) = Exclusions.read(tmp_path / "s.json").clips
+    assert clip.reasons == ("cannot be drawn: 1.mp4 is damaged near frame 7",)
+
+
+def test_a_full_disk_is_no_bug(taco, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+
+    def fill_up(path, _data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("hoibench.datasets.taco.doctor.overlay.write_bytes", fill_up)
+    with pytest.raises(WriteError, match=rf"cannot write .*{KEY}\.jpg \(No space left on device\)"):
+        doctor(taco, "--overlay", tmp_path / "pictures")
+
+
+def test_a_damaged_table_of_reviews_is_named_before_anything_is_read(taco_copy, tmp_path, monkeypatch):
+    monkeypatch.setattr("hoibench.datasets.taco.doctor.diagnosis.diagnose", None)
+    (taco_copy.root / "taco_info.csv").write_bytes(b"a,b\n")
+    with pytest.raises(ValueError, match=r"taco_info\.csv has no column .*: download it again, or delete it"):
+        doctor(taco_copy, "--suspects", tmp_path / "s.json")
+
+
+def test_the_report_is_printed_even_if_suspects_cannot_be_written(taco, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(Exclusions, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(OSError, match="full"):
+        doctor_command([str(taco.root), "--sample=1", "--suspects", str(tmp_path / "s.json")])
+    assert "no problems" in capsys.readouterr().out
 
 
 class TestOverlay:

@@ -2,7 +2,7 @@
 
 import errno
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,10 +14,12 @@ from taco_tree import FOUR, SHORT, TRIO
 from hoibench.clip import PARTS
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine
+from hoibench.datasets.taco.checks.video_fit import VIDEO_FIT
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip
+from hoibench.datasets.taco.prepare.sequence import SequencePreparation
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_line, summarize
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
@@ -220,6 +222,42 @@ def test_a_damaged_source_view_does_not_block_the_clip(taco_copy, tmp_path):
     path.unlink()
     expected = LineResult(KEY, "skipped", source_view_error=f"camera {SOURCE} was not downloaded")
     assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == expected
+
+
+def test_a_video_exchanged_with_that_of_any_downloaded_camera_is_refused(taco_copy, tmp_path):
+    taco_faults.exchange_videos(taco_copy, KEY, ONE, SOURCE)
+    of_one, of_two = (
+        SplitLine(ClipEntry(KEY, camera_ids=(s,)), recipe={"crop": "clip", "video": "raw"}) for s in (ONE, TWO)
+    )
+    with pytest.raises(ValueError, match=rf"{ONE}\.mp4 shows what camera {SOURCE} sees"):
+        prepare_line(taco_copy.download, of_one, tmp_path, ProxyHand())
+    assert not (tmp_path / KEY).exists()
+    result = prepare_line(taco_copy.download, of_two, tmp_path, ProxyHand())
+    assert result.created_views == (TWO,)
+    assert [f"{serial}.mp4 shows" in text for serial, text in zip((ONE, SOURCE), result.warnings, strict=True)] == [
+        True,
+        True,
+    ]
+
+
+def test_a_damaged_video_fails_only_its_own_camera(taco_copy, tmp_path):
+    path = taco_faults.overwrite_video(taco_copy, KEY, SOURCE)
+    line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
+    result = prepare_line(taco_copy.download, line, tmp_path, ProxyHand())
+    assert result.created_views == (ONE,)
+    assert path.name in result.source_view_error
+    (warning,) = result.warnings
+    assert f"{path} " in warning
+    assert not view_folder(tmp_path, KEY, RECIPE, SOURCE).exists()
+
+
+def test_videos_are_compared_once_for_all_cameras(taco, tmp_path, monkeypatch):
+    compared = []
+    check = replace(VIDEO_FIT, find=lambda checked: compared.append(sorted(checked.videos)) or ())
+    monkeypatch.setattr("hoibench.datasets.taco.prepare.sequence.COMPARISON_CHECKS", (check,))
+    preparation = SequencePreparation(record(taco), tmp_path, RECIPE)
+    assert preparation.prepare_views([ONE]) + preparation.prepare_views([TWO]) == (ONE, TWO)
+    assert compared == [sorted(FOUR)]
 
 
 def test_warnings_of_the_checks_are_in_the_report(taco_copy, tmp_path):
