@@ -19,7 +19,7 @@ class Merge:
     """The folder of the run."""
 
     mirror: str | None = None
-    """The address at which the shards have stored the run, as given to them; what the folder lacks is copied from there, and the page to it."""
+    """The address at which the shards have stored the run, as given to them; records, rows and failures are copied from there, and the page to it."""
 
     json: bool = False
     """Print the summary as one JSON object."""
@@ -39,8 +39,6 @@ def merge_command(arguments: Sequence[str]) -> int:
             from hoibench.evaluation.mirror import open_mirror
 
             with open_mirror(options.mirror, options.run) as mirror:
-                if mirror is not None:
-                    mirror.restore_results()
-                outcome = merge(options.run)
+                outcome = merge(options.run, mirror)
                 page = build_page(outcome, display, mirror)
         return report(outcome, page, options.json, console, stdout)

@@ -163,6 +163,11 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
         problems.append(Problem("--no-resume", "", "would also rename the other shards", "", fix))
     if config.mirror is not None and "://" not in config.mirror:
         problems.append(Problem("--mirror", "", f"is {config.mirror!r}", "an address such as s3://BUCKET/FOLDER", ""))
+    if config.mirror is not None:
+        from hoibench.store.remote_folder import ADVICE_ON_KEYS, has_password
+
+        if has_password(config.mirror):
+            problems.append(Problem("--mirror", "", "has a user name and a password", "", ADVICE_ON_KEYS))
     if config.mirror is not None and not config.resume:
         problems.append(Problem("--no-resume", "", "would mix two runs in the store", "", "give another --mirror"))
     if config.out is not None and _ADDRESS.match(str(config.out)):

@@ -51,7 +51,7 @@ def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]
     unfinished = [
         f"{path.name} ({record.exit.status})"
         for path, record in zip(paths, records, strict=True)
-        if record.exit.status not in ("done", "over_budget")
+        if not record.exit.is_finished
     ]
     if unfinished:
         raise RunRefused(f"{out} has unfinished shards, {', '.join(unfinished)}: finish them first")

@@ -1,6 +1,7 @@
 """The mirror of a run: a copy of its folder in an object store, from which a machine that lacks the folder goes on.
 
 A run works in its local folder.  What is complete there is uploaded and never replaced; what is complete in the store alone counts as done.
+For ``hoibench merge`` it is the store that counts.
 Of a unit prediction.json comes last, as on disk, and then its rows: a unit that is half uploaded is done again.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from hoibench.clip_file import CLIP_FILE, clip_folder
@@ -23,8 +25,11 @@ from hoibench.evaluation.identity import differences
 from hoibench.evaluation.unit import Unit
 from hoibench.predictions import PREDICTION_FILE, is_complete
 from hoibench.reference_rows import FROZEN_SELF
+from hoibench.results.run_record import RunRecord
 from hoibench.results.score_file import read_finished
 from hoibench.store import canonical_json
+from hoibench.store.atomic import write_bytes
+from hoibench.store.records import parse_record
 from hoibench.store.remote_folder import RemoteFolder, RemoteFolderError
 
 _THREADS = 8
@@ -51,7 +56,14 @@ class Mirror:
         self._versions: dict[Unit, int | None] = {}  # of the predictions that are in the store
         self._threads = [ThreadPoolExecutor(1, thread_name_prefix="mirror") for _ in range(_THREADS)]
         self._pending: deque[Future[None]] = deque()
+        self._clips_lock = Lock()  # of self._names["clips"] in threads
+        self._is_newer = False  # the store's predictions are those of the rows, not the folder's
         self._record = "run.json"
+
+    @property
+    def records(self) -> list[str]:
+        """The names of the records in the store: run.json, or those of the shards."""
+        return sorted(filter(_RECORD.match, self._names[""]))
 
     def restore_record(self, name: str, identity: Mapping[str, Any]) -> None:
         """Download the record ``name`` of an earlier start, or that of another shard, and the log, unless the folder has them.
@@ -64,17 +76,11 @@ class Mirror:
             RunRefused: the store has a run with other settings.
         """
         self._record = name
-        records = sorted(filter(_RECORD.match, self._names[""]))
+        records = self.records
         if not records:
             return
         found = name if name in records else records[0]
-        if changed := differences(
-            json.loads(self._remote.read(found)).get("identity", {}), json.loads(canonical_json(identity))
-        ):
-            listed = "\n  ".join(changed)
-            raise RunRefused(
-                f"--mirror {self._remote.address} has a run with other settings:\n  {listed}\nGive another --mirror."
-            )
+        self._check_identity(json.loads(self._remote.read(found)).get("identity", {}), identity)
         wanted = {found, "log.txt"} & self._names[""]
         self._download(file for file in wanted if not (self._out / file).exists())
 
@@ -88,37 +94,68 @@ class Mirror:
         Returns:
             The units that are done, whose predictions are in the store alone.
         """
-        absent = []
+        absent: list[Unit] = []
+        same_sizes: dict[str, Unit] = {}
         for unit in units:
             if not is_complete(unit.prediction_folder(self._out)):
                 absent += [unit] * (_name(unit, PREDICTION_FILE) in self._names[unit.key])
             elif all(self._sizes.get(name) == (self._out / name).stat().st_size for name in self._local_names(unit)):
-                self._versions[unit] = _version(unit, self._out)
+                same_sizes[_name(unit, PREDICTION_FILE)] = unit
             else:
                 self.upload_unit(unit)
+        for name, contents in self._remote.read_all({name: self._sizes[name] for name in same_sizes}):
+            if contents == (self._out / name).read_bytes():  # it has the hashes of the others
+                self._versions[same_sizes[name]] = _version(same_sizes[name], self._out)
+            else:
+                self.upload_unit(same_sizes[name])
+        for clip in {unit.clip for unit in units}:
+            self._upload_clip(clip)
         self._wait()  # the run may delete files of a unit that it does again
         self._download(name for unit in absent if (name := _scores(unit)) in self._names[unit.key])
         done = {unit for unit in absent if read_finished(unit.score_file(self._out)).issuperset(metrics)}
         frozen = {unit for unit in units if unit.method.startswith(FROZEN_SELF)}
         done -= {unit.without_prefix(FROZEN_SELF) for unit in frozen - done}  # their predictions are still needed
         for unit in absent:
+            if (failure := _name(unit, FAILURE_FILE)) not in self._names[unit.key]:
+                (self._out / failure).unlink(missing_ok=True)
             if unit not in done:
                 self._download_prediction(unit.key)
                 self._versions[unit] = _version(unit, self._out)
         return frozenset(done)
 
     def restore_results(self) -> None:
-        """Download what ``hoibench merge`` reads and the folder lacks: the records of all shards, all rows, and why units failed."""
-        names = [name for name in self._sizes if _RECORD.match(name) or name.startswith("scores/")]
-        names += [name for name in self._sizes if name.startswith("predictions/") and name.endswith(f"/{FAILURE_FILE}")]
-        self._download(name for name in names if not (self._out / name).exists())
+        """Download what ``hoibench merge`` reads: the records of all shards, all rows, and why units failed.
+
+        If the store's run or all its shards are finished, its rows and failures replace those of the folder; else they are added to them.
+
+        Raises:
+            RunRefused: the store has no run, or another one than the folder.
+        """
+        contents = dict(self._remote.read_all({name: self._sizes[name] for name in self.records}))
+        if not contents:
+            raise RunRefused(f"--mirror {self._remote.address} has no run: correct the address")
+        stored = {name: _parse_record(f"{self._remote.address}/{name}", data) for name, data in contents.items()}
+        for path in filter(lambda path: _RECORD.match(path.name), self._out.glob("run*.json")):
+            self._check_identity(next(iter(stored.values())).identity, RunRecord.read(path).identity)
+        shards = [record for record in stored.values() if record.shard is not None]
+        self._is_newer = all(record.exit.is_finished for record in shards or stored.values())
+        wanted = {name for name in self._sizes if _is_result(name)}
+        found = {path.relative_to(self._out).as_posix() for path in self._out.glob("[ps]*/**/[!.]*.json*")}
+        found = set(filter(_is_result, found))
+        if self._is_newer:
+            for name in found - wanted:
+                (self._out / name).unlink()
+        self._download(sorted(wanted if self._is_newer else wanted - found))
+        for name, data in contents.items():  # at last, as they say that the rest is complete
+            write_bytes(self._out / name, data)
 
     def restore_clips(self, clips: Collection[str]) -> None:
-        """Download the truth and all predictions of some clips (ids), unless the folder has them."""
+        """Download the truth and all predictions of some clips (ids), unless the folder has them, after a merge those of the rows."""
+        self._wait()
         truth = [name for name in self._names["clips"] if name.split("/")[1] in clips]
         self._download(sorted((n for n in truth if not (self._out / n).exists()), key=lambda n: n.endswith(CLIP_FILE)))
         for key in [key for key in self._names if key.rpartition("/")[2] in clips]:
-            if not is_complete(self._out / "predictions" / key):
+            if not is_complete(self._out / "predictions" / key) or (self._is_newer and not self._is_same(key)):
                 self._download_prediction(key)
 
     def upload(self, name: str) -> None:
@@ -160,9 +197,8 @@ class Mirror:
         known -= outdated
         if not is_new:
             local = [name for name in local if name not in known or name == scores]
-        self._remote.upload(
-            self._out, [*self._new_clip_files(unit.clip), *(n for n in local if n not in (marker, scores))]
-        )
+        self._upload_clip(unit.clip)
+        self._remote.upload(self._out, [name for name in local if name not in (marker, scores)])
         for name in (marker, scores):
             self._remote.upload(self._out, [name] if name in local else [])
         known.update(local)
@@ -173,22 +209,39 @@ class Mirror:
         paths = [*unit.prediction_folder(self._out).glob("[!.]*"), unit.score_file(self._out), unit.log_file(self._out)]
         return [path.relative_to(self._out).as_posix() for path in paths if path.is_file()]
 
-    def _new_clip_files(self, clip: str) -> list[str]:
-        """Return the names of the files of a clip's truth that are not in the store, clip.json last; they are uploaded once."""
+    def _upload_clip(self, clip: str) -> None:
+        """Upload the files of a clip's truth that are not in the store, clip.json last."""
         folder = clip_folder(self._out, clip)
-        paths = folder.glob("[!.]*") if (folder / CLIP_FILE).is_file() else ()
-        new = {path.relative_to(self._out).as_posix() for path in paths} - self._names["clips"]
-        self._names["clips"] |= new
-        return sorted(new, key=lambda name: name.endswith(CLIP_FILE))
+        if not (folder / CLIP_FILE).is_file():
+            return
+        names = {path.relative_to(self._out).as_posix() for path in folder.glob("[!.]*")}
+        with self._clips_lock:
+            new = sorted(names - self._names["clips"], key=lambda name: name.endswith(CLIP_FILE))
+            for some in (new[:-1], new[-1:]):
+                self._remote.upload(self._out, some)
+            self._names["clips"].update(new)
 
     def _download(self, names: Iterable[str]) -> None:
         self._remote.download(self._out, {name: self._sizes[name] for name in names})
+
+    def _is_same(self, key: str) -> bool:
+        """Return True if the folder and the store have the same prediction of a unit, by their prediction.json."""
+        name = f"predictions/{key}/{PREDICTION_FILE}"
+        return name not in self._names[key] or self._remote.read(name) == (self._out / name).read_bytes()
+
+    def _check_identity(self, stored: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+        if changed := differences(stored, json.loads(canonical_json(identity))):
+            listed = "\n  ".join(changed)
+            raise RunRefused(
+                f"--mirror {self._remote.address} has a run with other settings:\n  {listed}\nGive another --mirror."
+            )
 
     def _download_prediction(self, key: str) -> None:
         """Download the files of a unit's prediction, prediction.json last."""
         start = f"predictions/{key}/"
         names = [name for name in self._names[key] if name.startswith(start) and not name.endswith(f"/{FAILURE_FILE}")]
         if start + PREDICTION_FILE in names:
+            (self._out / start / PREDICTION_FILE).unlink(missing_ok=True)
             self._download(sorted(names, key=(start + PREDICTION_FILE).__eq__))
 
 
@@ -210,7 +263,7 @@ def open_mirror(address: str | None, out: Path) -> Iterator[Mirror | None]:
             mirror.close()
     except RemoteFolderError as error:
         raise RemoteFolderError(
-            f"--mirror {error}; completed work is kept in {out}: give the same command again"
+            f"--mirror {error}, then give the command again; completed work is kept in {out}"
         ) from error
 
 
@@ -222,6 +275,20 @@ def _owner(name: str) -> str:
     if top in ("scores", "logs"):
         return rest.removesuffix(".jsonl").removesuffix(".log")
     return "clips" if top == "clips" else ""
+
+
+def _is_result(name: str) -> bool:
+    """Return True for the name of a file with the rows of a unit, or with the reason why it failed."""
+    return name.startswith("scores/") or (name.startswith("predictions/") and name.endswith(f"/{FAILURE_FILE}"))
+
+
+def _parse_record(where: str, data: bytes) -> RunRecord:
+    try:
+        table = json.loads(data)
+        del table["schema"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunRefused(f"{where} is no record of a run ({error}): run its shard again") from error
+    return parse_record(RunRecord, table, where)
 
 
 def _name(unit: Unit, file: str) -> str:

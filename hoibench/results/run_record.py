@@ -91,6 +91,11 @@ class Exit(Record):
     status: RunStatus = "running"
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def is_finished(self) -> bool:
+        """True if the run tried all its units."""
+        return self.status in ("done", "over_budget")
+
 
 class RunRecord(Record):
     """The contents of run.json, or of run.<i>of<n>.json for a shard (part i of a run that is split into n parts).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,11 @@ from hoibench.store.atomic import write_bytes
 
 MAX_BATCH_BYTES = 64 << 20
 MAX_BATCH_FILES = 128
-_FIX = "check the address, the credentials and the connection"
+_PASSWORD = re.compile(r"://[^@]*:[^@]*@")
+ADVICE_ON_KEYS = (
+    "leave them out, and give them in the environment (for S3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) "
+    "or in fsspec's configuration, ~/.config/fsspec/conf.json"
+)
 
 
 class RemoteFolderError(ValueError):
@@ -18,7 +23,7 @@ class RemoteFolderError(ValueError):
 
 
 class RemoteFolder:
-    """A folder at an address such as ``s3://BUCKET/FOLDER``.
+    """A folder at an address such as ``s3://BUCKET/FOLDER``, or ``file:///FOLDER``, which is made when its first file is written.
 
         remote = RemoteFolder("s3://bucket/run")
         remote.upload(Path("runs/a"), ["run.json"])
@@ -28,13 +33,16 @@ class RemoteFolder:
     """
 
     def __init__(self, address: str) -> None:
+        if has_password(address):
+            raise RemoteFolderError(f"the address has a user name and a password: {ADVICE_ON_KEYS}")
         self.address = address
         protocol = address.partition("://")[0]
+        options = {"auto_mkdir": True} if protocol in ("file", "local") else {}
         with self._explained("open it"):
             try:
                 import fsspec
 
-                self._system, root = fsspec.core.url_to_fs(address, use_listings_cache=False)
+                self._system, root = fsspec.core.url_to_fs(address, use_listings_cache=False, **options)
             except ImportError as error:
                 extra = "hoibench[s3]" if protocol in ("s3", "s3a") else f"fsspec[{protocol}]"
                 raise RemoteFolderError(f"{address}: {error}: pip install '{extra}'") from None
@@ -57,13 +65,18 @@ class RemoteFolder:
             contents: bytes = self._system.cat_file(self._path(name))
         return contents
 
-    def download(self, folder: Path, sizes: Mapping[str, int]) -> None:
-        """Download files, given with their sizes, to a local folder, several at once; each file is written atomically."""
+    def read_all(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and the contents of files, given with their sizes, of which several are read at once."""
         for names in _batches(sizes):
             with self._explained(f"read {names[0]}"):
                 contents: Mapping[str, bytes] = self._system.cat([self._path(name) for name in names])
             for name in names:
-                write_bytes(folder / name, contents[self._path(name)])
+                yield name, contents[self._path(name)]
+
+    def download(self, folder: Path, sizes: Mapping[str, int]) -> None:
+        """Download files, given with their sizes, to a local folder; each file is written atomically."""
+        for name, contents in self.read_all(sizes):
+            write_bytes(folder / name, contents)
 
     def upload(self, folder: Path, names: Sequence[str]) -> None:
         """Upload files of a local folder, several at once; in an object store each replaces the old one at once, when it is complete."""
@@ -79,7 +92,7 @@ class RemoteFolder:
 
     def _path(self, name: str) -> str:
         if not is_inside(name):
-            raise RemoteFolderError(f"{self.address}: {name!r:.200} is no name of a file in a folder")
+            raise RemoteFolderError(f"{self.address}: {name!r:.200} is no name of a file in a folder: rename it")
         return f"{self._root}/{name}"
 
     @contextmanager
@@ -91,7 +104,25 @@ class RemoteFolder:
             raise
         except Exception as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())
-            raise RemoteFolderError(f"{self.address}: cannot {action} ({text:.300}): {_FIX}") from error
+            raise RemoteFolderError(f"{self.address}: cannot {action} ({text:.300}): {_find_fix(error)}") from error
+
+
+def has_password(address: str) -> bool:
+    """Return True if an address has a user name and a password before its host.
+
+    >>> [has_password(a) for a in ("s3://b/run", "s3://user:pass/word@b/run", "abfs://container@account/run")]
+    [False, True, False]
+    """
+    return _PASSWORD.search(address) is not None
+
+
+def _find_fix(error: Exception) -> str:
+    """Return what to do about an error of a store's library."""
+    if isinstance(error, PermissionError) or re.search("Credential|Authentication", type(error).__name__):
+        return "give credentials that may list, read, write and delete there, in the environment or the store's profile"
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # with a name, it is a local file
+        return "correct the address, or create the bucket"
+    return "check the address, the credentials and the connection"
 
 
 def is_inside(name: str) -> bool:
