@@ -42,7 +42,7 @@ def test_a_full_disk_gives_the_file_and_the_fix(tmp_path, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device", "r/results.parquet")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hoibench.evaluation.collect_results.write_rows", fail)
+    monkeypatch.setattr("hoibench.evaluation.collect_results.write_sorted_rows", fail)
     assert run(TOY) == 1
     error_text = capsys.readouterr().err
     assert "no space left while writing r/results.parquet; completed work is kept" in error_text

@@ -120,4 +120,4 @@ def test_a_merge_names_file_and_line_of_a_row_that_cannot_be_read(folder, capsys
     capsys.readouterr()
     assert main(["merge", "r"]) == 3
     place = re.escape(str(path.relative_to(folder)))
-    assert re.search(rf"\n  {place}:2: .*; delete the file to score the clip again\n", capsys.readouterr().err)
+    assert re.search(rf"\n  {place}:3: .*; delete the file to score the clip again\n", capsys.readouterr().err)
