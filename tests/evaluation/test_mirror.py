@@ -296,8 +296,8 @@ def test_lists_are_complete_and_names_stay_inside(tmp_path, bucket):
             remote.download(tmp_path / "copy", {bad: 4})
     remote.download(tmp_path / "copy", remote.sizes())
     assert len(list((tmp_path / "copy" / "many").iterdir())) == len(names)
-    remote.delete(names)
-    assert remote.sizes() == {}
+    remote.delete(names[:2])  # fsspec looks for each of them first, one after the other
+    assert remote.sizes() == dict.fromkeys(names[2:], 2)
 
 
 def test_a_folder_of_this_machine_is_made(tmp_path):
