@@ -58,17 +58,21 @@ def test_outcomes_are_the_recorded_ones(regions):
             count = len(found.values)
             of_record = first_clips(recorded.corruptions[name], count)
             expected = judge(card, of_record, first_clips(recorded.truth, count))
-            # Processors differ: SIFT's matches by up to 6 %, so a value beside the limit of "blind" may be on its other side.
-            neighbours = "blind" in (found.outcome, expected) and are_near(found.costs, of_record.costs)
-            assert found.outcome == expected or neighbours, (card.id, name, found, recorded)
+            assert found.outcome == expected or are_near(card, found.costs, of_record.costs), (
+                card.id,
+                name,
+                found,
+                recorded,
+            )
             if count == len(CLIPS):
                 assert found.greyed_by == recorded.corruptions[name].greyed_by, (card.id, name)
 
 
-def are_near(costs, recorded):
-    return all(
-        a == b if None in (a, b) else a == pytest.approx(b, rel=0.1) for a, b in zip(costs, recorded, strict=True)
-    )
+def are_near(card, costs, recorded):
+    """Whether the mean costs are so near that processors may differ in the outcome: SIFT finds up to a third more matches on one than on another."""
+    both = [pair for pair in zip(costs, recorded, strict=True) if None not in pair]
+    found, expected = map(sum, zip(*both, strict=True)) if both else (0, 0)
+    return len(both) == len(costs) and found == pytest.approx(expected, rel=0.25 if "/sift" in card.id else 0.05)
 
 
 def first_clips(values, count):
