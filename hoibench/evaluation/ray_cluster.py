@@ -85,7 +85,8 @@ def room_for(need: Mapping[str, float]) -> int:
 
 def is_free(need: Mapping[str, float]) -> bool:
     """Return False if no node can run an actor that needs some ``resources`` now; True does not promise that one can."""
-    free: Any = ray.available_resources()
+    cluster: Any = ray  # its function has no types
+    free = cluster.available_resources()
     return bool(room_for(need)) and all(
         free.get(name, 0) >= need[key] for name, key in (("CPU", "num_cpus"), ("GPU", "num_gpus"))
     )
