@@ -66,7 +66,7 @@ def count_shared(part: EvaluationPart, feature: Callable[[ClipEntry], object]) -
     return sum(feature(clip) in known for clip in part.clips)
 
 
-def share_told(clips: Sequence[ClipEntry], word: int, other: Callable[[ClipEntry], object]) -> float:
+def share_explained(clips: Sequence[ClipEntry], word: int, other: Callable[[ClipEntry], object]) -> float:
     """Return the share of the entropy of a word of the triplets that a feature explains, 0 to 1: 1 if clips with the same feature share the word.
 
     Rosenberg & Hirschberg 2007, homogeneity.
@@ -99,8 +99,8 @@ def leak_row(part: EvaluationPart) -> dict[str, str]:
         "dates": str(len(dates)),
         "most of one date": str(most),
         **{f"{name} in train": str(count_shared(part, feature)) for name, feature in shared.items()},
-        "action told by tool": f"{share_told(part.clips, 1, lambda clip: clip.triplet and clip.triplet[0]):.2f}",
-        "action told by date": f"{share_told(part.clips, 1, recording_date):.2f}",
+        "action explained by tool": f"{share_explained(part.clips, 1, lambda clip: clip.triplet and clip.triplet[0]):.2f}",
+        "action explained by date": f"{share_explained(part.clips, 1, recording_date):.2f}",
         "in TACO's train set": str(sum(clip.id in official_train() for clip in part.clips)),
     }
 

@@ -81,7 +81,7 @@ def test_a_damaged_prediction_is_not_complete(tmp_path, prediction, damage):
 
 
 def has_no_damage(folder):
-    """What ``is_complete`` returns, by the slower reader that explains the damage."""
+    """Result of ``is_complete`` by the slower reader that explains the damage."""
     try:
         return not find_damaged_files(folder)
     except (OSError, ValueError):

@@ -13,7 +13,7 @@ _CODECS = "h264", "hevc", "mpeg4"
 
 @dataclass(frozen=True)
 class Decoder:
-    """How videos are decoded; the decoded frames are the same for every number of threads.
+    """Options of decoding videos; the decoded frames are the same for every number of threads.
 
     Attributes:
         threads: number of threads; 0 leaves it to FFmpeg.

@@ -67,7 +67,7 @@ def completed(out):
 
 
 def count_files(out):
-    """How many files of predictions and scores there are, complete or not."""
+    """Number of files of predictions and scores, complete or not."""
     return sum(len(files) for part in ("predictions", "scores") for _, _, files in os.walk(out / part))
 
 

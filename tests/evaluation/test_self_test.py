@@ -58,14 +58,15 @@ def test_outcomes_are_the_recorded_ones(regions):
             count = len(found.values)
             of_record = first_clips(recorded.corruptions[name], count)
             expected = judge(card, of_record, first_clips(recorded.truth, count))
-            assert found.outcome == expected or are_near(card, found.costs, of_record.costs), (
-                card.id,
-                name,
-                found,
-                recorded,
-            )
+            near = may_differ(card, {found.outcome, expected}) and are_near(card, found.costs, of_record.costs)
+            assert found.outcome == expected or near, (card.id, name, found, recorded)
             if count == len(CLIPS):
                 assert found.greyed_by == recorded.corruptions[name].greyed_by, (card.id, name)
+
+
+def may_differ(card, outcomes):
+    """Whether processors may differ in the outcome: beside the limit of "blind" for all metrics, wherever costs are near for SIFT's matches."""
+    return "blind" in outcomes or "/sift" in card.id
 
 
 def are_near(card, costs, recorded):
