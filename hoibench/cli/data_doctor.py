@@ -61,8 +61,7 @@ class Doctor:
 def doctor_command(arguments: Sequence[str]) -> int:
     """Run ``hoibench data doctor``: print the diagnosis of a TACO download, and return exit code 3 if it has problems, else 0."""
     options = parse(Doctor, arguments, "hoibench data doctor")
-    if options.sample < 1:
-        raise ValueError(f"--sample is {options.sample}, expected at least 1")
+    _check_options(options)
     from hoibench.datasets.taco.checks import Finding
     from hoibench.datasets.taco.doctor.calibration_reviews import read_reviews
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
@@ -72,23 +71,10 @@ def doctor_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.doctor.report import Findings, format_diagnosis
     from hoibench.datasets.taco.doctor.suspects import Suspects
     from hoibench.datasets.taco.download import INFO_FILE, POSES, find_sequences
-    from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.splits import split_lines
     from hoibench.store import write_bytes
     from hoibench.store.atomic import WriteError
 
-    if is_prepared_folder(options.root):
-        raise ValueError(
-            f"{options.root} contains prepared clips, not a download: give the folder with TACO's unpacked zips"
-        )
-    for flag, path in (
-        ("--objects", options.objects),
-        ("--suspects", options.suspects),
-        ("--overlay", None if options.overlay is None else options.overlay / "KEY.jpg"),
-    ):
-        check_outside(options.root, path, flag)
-        if path is not None:
-            check_writable(flag, path)
     lines = split_lines(options.split)
     if not options.json and not has_taco_files(list_download(options.root)):
         print(f"{options.root} has no file of a TACO download: unpack its zips there (docs/taco.md)")
@@ -125,3 +111,22 @@ def doctor_command(arguments: Sequence[str]) -> int:
         with as_crash():
             write_bytes(options.objects, format_objects(find_sequences(options.root, POSES).values()).encode())
     return 0 if report.is_healthy else PROBLEMS
+
+
+def _check_options(options: Doctor) -> None:
+    from hoibench.datasets.taco.prepare.format import is_prepared_folder
+
+    if options.sample < 1:
+        raise ValueError(f"--sample is {options.sample}, expected at least 1")
+    if is_prepared_folder(options.root):
+        raise ValueError(
+            f"{options.root} contains prepared clips, not a download: give the folder with TACO's unpacked zips"
+        )
+    for flag, path in (
+        ("--objects", options.objects),
+        ("--suspects", options.suspects),
+        ("--overlay", None if options.overlay is None else options.overlay / "KEY.jpg"),
+    ):
+        check_outside(options.root, path, flag)
+        if path is not None:
+            check_writable(flag, path)

@@ -62,14 +62,7 @@ class Show:
 def show_command(arguments: Sequence[str]) -> int:
     """Print a table for each board, with metrics as rows and methods as columns, or the numbers of one cell; return the exit code."""
     options = parse(Show, arguments, "hoibench show")
-    if not options.runs:
-        raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
-    if options.clips < 0:
-        raise ValueError(f"--clips {options.clips}: give the number of clips in each list, 0 or more")
-    if options.method and not options.metrics:
-        raise ValueError(
-            f"--method {','.join(options.method)} needs --metrics: give a metric id (see hoibench ls metrics)"
-        )
+    _check_options(options)
     from hoibench.exclusions import read_exclusions
     from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards, build_paper_boards
@@ -104,23 +97,38 @@ def show_command(arguments: Sequence[str]) -> int:
             f"no column{' ' if options.metrics else ''}{', '.join(options.metrics)} in region {options.region} (regions: {regions}; metrics: {ids})"
         )
     for board in boards:
-        if board.warning:
-            console.print(board.warning, markup=False, highlight=False)
-        step = max(1, (console.width - METRIC_WIDTH) // METHOD_WIDTH)
-        for first in range(0, len(board.rows), step):
-            console.print(_table(board, options, range(len(board.rows))[first : first + step]), highlight=False)
-        console.print(
-            "* best, or not separable from the best; + primary metric, the others are exploratory", highlight=False
-        )
-        if precomputed := [row.method.key for row in board.rows if row.method.precomputed]:
-            console.print(f"precomputed, i.e. not made by the run: {', '.join(precomputed)}", highlight=False)
-        for line in _notable_lines(board, options):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        for note in board.notes:
-            console.print(note, style="dim", markup=False, highlight=False)
+        _print_board(console, board, options)
     for remark in remarks:
         console.print(remark, style="dim", markup=False, highlight=False)
     return 0
+
+
+def _check_options(options: Show) -> None:
+    if not options.runs:
+        raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
+    if options.clips < 0:
+        raise ValueError(f"--clips {options.clips}: give the number of clips in each list, 0 or more")
+    if options.method and not options.metrics:
+        raise ValueError(
+            f"--method {','.join(options.method)} needs --metrics: give a metric id (see hoibench ls metrics)"
+        )
+
+
+def _print_board(console: TextConsole, board: Board, options: Show) -> None:
+    if board.warning:
+        console.print(board.warning, markup=False, highlight=False)
+    step = max(1, (console.width - METRIC_WIDTH) // METHOD_WIDTH)
+    for first in range(0, len(board.rows), step):
+        console.print(_table(board, options, range(len(board.rows))[first : first + step]), highlight=False)
+    console.print(
+        "* best, or not separable from the best; + primary metric, the others are exploratory", highlight=False
+    )
+    if precomputed := [row.method.key for row in board.rows if row.method.precomputed]:
+        console.print(f"precomputed, i.e. not made by the run: {', '.join(precomputed)}", highlight=False)
+    for line in _notable_lines(board, options):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for note in board.notes:
+        console.print(note, style="dim", markup=False, highlight=False)
 
 
 def _emptied_text(board: Board, exclusions: ExclusionList) -> str:

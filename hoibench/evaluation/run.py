@@ -80,15 +80,7 @@ def run(
         for warning in plan.warnings:
             log.warning("%s", warning)
         try:
-            done: frozenset[Unit] = frozenset()
-            if mirror is not None:
-                mirror.upload(path.name)
-                done = mirror.restore_units(plan.units, [card.id for card in plan.cards])
-                listener = _UploadingListener(listener, mirror)
-            if plan.config.executor == "ray":
-                listener.on_progress(Progress("loading", detail="connecting to the Ray cluster"))
-            with connect_cluster(plan):
-                _generate_and_score(plan, listener, cannot_start, done)
+            _do_units(plan, listener, cannot_start, mirror)
             if plan.config.shard is None:
                 return finish_run(plan.out, record)
             return finish_shard(plan.out, record, plan.units, path.name)
@@ -103,6 +95,20 @@ def run(
         finally:
             logging.getLogger().removeHandler(handler)
             handler.close()
+
+
+def _do_units(
+    plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]], mirror: Mirror | None
+) -> None:
+    done: frozenset[Unit] = frozenset()
+    if mirror is not None:
+        mirror.upload(record_name(plan))
+        done = mirror.restore_units(plan.units, [card.id for card in plan.cards])
+        listener = _UploadingListener(listener, mirror)
+    if plan.config.executor == "ray":
+        listener.on_progress(Progress("loading", detail="connecting to the Ray cluster"))
+    with connect_cluster(plan):
+        _generate_and_score(plan, listener, cannot_start, done)
 
 
 def _generate_and_score(
