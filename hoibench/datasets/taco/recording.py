@@ -159,6 +159,14 @@ class Recording:
             surfaces.append(Surface(part, place_vertices(rest, poses_in_frames), faces, rest, poses_in_frames))
         return tuple(surfaces)
 
+    def videos(self, modality: str = RGB) -> dict[str, Path]:
+        """Return serial -> path of the existing videos of calibrated cameras; ``modality`` is the folder of their kind.
+
+        Raises:
+            FileNotFoundError, ValueError: the calibration is missing or damaged.
+        """
+        return {serial: path for serial, path in self.sequence.videos(modality).items() if serial in self.calibrations}
+
     def video_info(self, serial: str, modality: str = RGB) -> VideoInfo:
         """Return size, frame count and rate of a camera's video, after checking them; ``modality`` is the folder of its kind of video.
 

@@ -15,7 +15,7 @@ from hoibench.datasets.taco.checks import (
 )
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, CheckStatus, Findings
-from hoibench.datasets.taco.download import TacoDownload, TacoSequence, read_hand_model
+from hoibench.datasets.taco.download import TacoDownload, read_hand_model
 from hoibench.datasets.taco.hand.hand_models import HandModel, ProxyHand, choose_hand_model
 from hoibench.datasets.taco.protocol import MODALITIES
 from hoibench.datasets.taco.recording import Recording
@@ -30,15 +30,12 @@ def check_sequences(context: DiagnosticContext) -> Iterator[Check]:
     read = 0
     for sequence in context.iterate("hands and objects", context.sampled):
         try:
-            checked = CheckedSequence(Recording(TacoDownload(context.root), sequence, model), {})
-            calibrated = checked.recording.calibrations.keys()
+            recording = Recording(TacoDownload(context.root), sequence, model)
+            checked = CheckedSequence(recording, _videos(context, recording))
             _ = checked.surfaces
         except (ValueError, OSError):
             continue  # reported by the checks of calibration, poses, hands and meshes
         read += 1
-        checked = CheckedSequence(
-            checked.recording, {s: p for s, p in _videos(context, sequence).items() if s in calibrated}
-        )
         findings = [finding for check in _CHECKS for finding in _run(check, checked, *found[check.id])]
         context.on_checked(checked, tuple(findings))
     for check in _CHECKS:
@@ -52,10 +49,10 @@ def _hand_model(context: DiagnosticContext) -> HandModel:
         return ProxyHand()
 
 
-def _videos(context: DiagnosticContext, sequence: TacoSequence) -> Mapping[str, Path]:
-    """Return serial -> path of the sequence's videos, of the kind that the split uses or else of the other kind."""
+def _videos(context: DiagnosticContext, recording: Recording) -> Mapping[str, Path]:
+    """Return serial -> path of the calibrated cameras' videos, of the kind that the split uses or else of the other kind."""
     kinds = sorted(MODALITIES, key=lambda kind: kind not in context.video_kinds)
-    return next((videos for kind in kinds if (videos := sequence.videos(MODALITIES[kind]))), {})
+    return next((videos for kind in kinds if (videos := recording.videos(MODALITIES[kind]))), {})
 
 
 def _run(check: SequenceCheck, checked: CheckedSequence, refused: Findings, warned: Findings) -> list[Finding]:

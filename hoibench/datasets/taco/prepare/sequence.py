@@ -182,9 +182,8 @@ class SequencePreparation:
 
     @cached_property
     def _all_comparison_findings(self) -> tuple[Finding, ...]:
-        downloaded = self.recording.sequence.videos(self._modality)
-        videos = {serial: path for serial, path in downloaded.items() if serial in self.recording.calibrations}
-        return tuple(find_all(COMPARISON_CHECKS, CheckedSequence(self.recording, videos)))
+        checked = CheckedSequence(self.recording, self.recording.videos(self._modality))
+        return tuple(find_all(COMPARISON_CHECKS, checked))
 
     @property
     def _key(self) -> str:
