@@ -132,6 +132,12 @@ def place_vertices(vertices: Array, poses: Array) -> Array:
     return placed
 
 
+def to_object(points: Array, poses: Array) -> Array:
+    """Return world points (N, P, 3) in the frame of the object with these poses (N, 4, 4), as (N, P, 3)."""
+    moved: Array = (points - poses[:, None, :3, 3]) @ poses[:, :3, :3]
+    return moved
+
+
 def _are_rigid(poses: Array) -> Array:
     """Return which poses are rigid, (N,) bool: R R^T = I, det R = 1, last row 0, 0, 0, 1."""
     affine: Array = np.abs(poses[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1) <= _RIGID_TOLERANCE

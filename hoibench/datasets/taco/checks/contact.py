@@ -9,7 +9,7 @@ import igl
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.taco.objects import place_vertices
+from hoibench.datasets.taco.objects import place_vertices, to_object
 from hoibench.datasets.taco.recording import Recording
 
 REACH = (0.1, 0.4)
@@ -80,7 +80,7 @@ def signed_distances(points: Array, vertices: Array, faces: Array, poses: Array)
 
     Inside is decided by libigl's fast winding number (Barill et al. 2018), so that small holes in a mesh do not matter.
     """
-    local = ((points - poses[:, None, :3, 3]) @ poses[:, :3, :3]).reshape(-1, 3)
+    local = to_object(points, poses).reshape(-1, 3)
     recorded = np.isfinite(local).all(axis=1)
     found = np.ascontiguousarray(local[recorded])
     distance = np.full(len(local), np.nan)

@@ -12,7 +12,7 @@ from hoibench.datasets.taco.checks.sequence_check import CheckedSequence, Findin
 from hoibench.datasets.taco.download import HANDS, OBJECT_ROLES
 from hoibench.datasets.taco.hand.hand_pose import HandPose
 from hoibench.datasets.taco.hand.skinning import rotations
-from hoibench.datasets.taco.objects import place_vertices
+from hoibench.datasets.taco.objects import place_vertices, to_object
 from hoibench.problems import Problem
 from hoibench.text import count
 
@@ -66,7 +66,7 @@ def slip_by_shift(hand: HandPose, poses: Array) -> Array:
     moving = inner[speed > _MOVING]  # false for NaN
     slips = []
     for shift in _SHIFTS:
-        first, last = (_in_object(palm[rows + shift], poses[rows]) for rows in (moving, moving + _STEP))
+        first, last = (to_object(palm[rows + shift], poses[rows]) for rows in (moving, moving + _STEP))
         slip = np.linalg.norm(last - first, axis=2).mean(axis=1)
         slip = slip[np.isfinite(slip)]
         slips.append(slip.mean() if len(slip) >= _LEAST_STEPS else np.inf)
@@ -77,12 +77,6 @@ def _palm(hand: HandPose) -> Array:
     """Return the wrist and three points that are fixed to the palm, (N, 4, 3) metres in the world."""
     axes = _ARM * rotations(hand.theta[:, :3]).mT
     return np.concatenate([hand.trans[:, None], hand.trans[:, None] + axes], axis=1)
-
-
-def _in_object(points: Array, poses: Array) -> Array:
-    """Return world points (M, P, 3) in the object's frame, given its poses (M, 4, 4)."""
-    moved: Array = (points - poses[:, None, :3, 3]) @ poses[:, :3, :3]
-    return moved
 
 
 TIMING = SequenceCheck(
