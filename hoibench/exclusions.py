@@ -35,15 +35,20 @@ class Exclusions(Record):
 
 @dataclass(frozen=True)
 class ExclusionList:
-    """The clips to leave out by a file, with these ``ids``; ``name`` is that of the file with a digest of the ids."""
+    """The clips to leave out, with these ``ids``, by the file with the name ``file``."""
 
-    name: str
+    file: str
     ids: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """The name of the file, with the digest."""
+        return f"{self.file} ({self.digest})"
 
     @property
     def digest(self) -> str:
         """The first 12 hex digits of the hash of the ids, whatever their order and reasons."""
-        return _digest(self.ids)
+        return sha256_json(sorted(self.ids))[:12]
 
 
 def read_exclusions(path: Path) -> ExclusionList:
@@ -53,9 +58,4 @@ def read_exclusions(path: Path) -> ExclusionList:
         FileNotFoundError: the file does not exist.
         ValueError: it is not of this format; names file, key and value.
     """
-    ids = frozenset(clip.id for clip in Exclusions.read(path).clips)
-    return ExclusionList(f"{path.name} ({_digest(ids)})", ids)
-
-
-def _digest(ids: frozenset[str]) -> str:
-    return sha256_json(sorted(ids))[:12]
+    return ExclusionList(path.name, frozenset(clip.id for clip in Exclusions.read(path).clips))
