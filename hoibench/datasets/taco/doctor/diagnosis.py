@@ -12,7 +12,7 @@ from hoibench.datasets.taco.doctor.context import CheckedCallback, DiagnosticCon
 from hoibench.datasets.taco.doctor.environment import check_environment
 from hoibench.datasets.taco.doctor.listing import list_download
 from hoibench.datasets.taco.doctor.presence import check_presence
-from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
+from hoibench.datasets.taco.doctor.report import Check, Diagnosis, sort_checks
 from hoibench.datasets.taco.doctor.sequences import check_sequences
 from hoibench.datasets.taco.doctor.videos import check_videos
 from hoibench.problems import Problem
@@ -68,7 +68,7 @@ def diagnose(
         listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress, on_checked
     )
     checks = [check for group in CHECKS for check in _run(group, context)]
-    return Diagnosis(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
+    return Diagnosis(root, listing.inventory, sort_checks(checks))
 
 
 def _run(group: Callable[[DiagnosticContext], Iterator[Check]], context: DiagnosticContext) -> Iterator[Check]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,13 +76,17 @@ class Diagnosis:
 
     def with_check(self, check: Check) -> Diagnosis:
         """Return the diagnosis with one more check."""
-        checks = sorted((*self.checks, check), key=lambda of: STATUSES.index(of.status))
-        return replace(self, checks=tuple(checks))
+        return replace(self, checks=sort_checks((*self.checks, check)))
 
     @property
     def is_healthy(self) -> bool:
         """True if no check has the status ``problem``; warnings do not count."""
         return not self.with_status("problem")
+
+
+def sort_checks(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Return checks in the order of their status, problems first."""
+    return tuple(sorted(checks, key=lambda check: STATUSES.index(check.status)))
 
 
 @dataclass
