@@ -209,7 +209,7 @@ def _exclude(
     left = tuple(entry for entry in entries if entry.id not in exclusions.ids)
     if not left:
         raise ValueError(f"--exclude {exclusions.name} excludes all {len(entries)} clips")
-    reasons = {entry.id: f"excluded by {exclusions.name}" for entry in entries if entry.id in exclusions.ids}
+    reasons = {entry.id: f"listed in {exclusions.name}" for entry in entries if entry.id in exclusions.ids}
     return replace(manifest, left_out={**manifest.left_out, **reasons}), left
 
 

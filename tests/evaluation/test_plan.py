@@ -106,7 +106,7 @@ def test_excluded_clips_are_left_out_of_the_same_sample_with_a_reason(tmp_path):
         assert less.entries == tuple(entry for entry in full.entries if entry not in gone)
         assert less.clip_set_id != full.clip_set_id
         (reason,) = less.manifest.exclusion_summary
-        assert reason.startswith(f"{len(gone)}: excluded by suspects.json (")
+        assert reason.startswith(f"{len(gone)}: listed in suspects.json (")
 
 
 def test_exclusions_are_part_of_the_identity_even_if_they_exclude_nothing(tmp_path):
