@@ -65,10 +65,11 @@ def format_reason(error: BaseException) -> str:
 
 def record_failure(
     out: Path, unit: Unit, stage: str, reason: str, trace: str = "", *, source_failed: bool = False
-) -> None:
-    """Write failure.json into the folder of a unit's prediction; a resumed run tries the unit again."""
+) -> str:
+    """Write failure.json into the folder of a unit's prediction, and return ``STAGE: REASON``; a resumed run tries the unit again."""
     failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace, source_failed=source_failed)
     failure.write(unit.prediction_folder(out) / FAILURE_FILE)
+    return f"{stage}: {reason}"
 
 
 def record_exception(
@@ -93,8 +94,7 @@ def record_exception(
     reason = format_reason(error)
     if source is not None and (place := locate(error, source)):
         reason = f"{reason} ({place})"
-    record_failure(out, unit, stage, reason, traceback.format_exc(), source_failed=source_failed)
-    return f"{stage}: {reason}"
+    return record_failure(out, unit, stage, reason, traceback.format_exc(), source_failed=source_failed)
 
 
 def add_output(out: Path, unit: Unit, log: Path, output: str) -> None:

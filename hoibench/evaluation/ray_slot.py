@@ -117,8 +117,8 @@ class ActorSlot:
             log.warning("%s: %s", unit.key, reason)
             if deaths >= MAX_ACTOR_DEATHS or losses >= MAX_NODE_LOSSES:
                 reason = f"{reason} (tried {deaths + losses} times)"
-                record_failure(self._context.out, unit, self._stage, reason)
-                return UnitReport(unit, self._stage, True, f"{self._stage}: {reason}")
+                failure = record_failure(self._context.out, unit, self._stage, reason)
+                return UnitReport(unit, self._stage, True, failure)
             on_step(f"starting again, since {reason}")
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ class UnitRunner:
         return (folder / unit.entrant if self._stage == "generate" else folder) / f"{name}.log"
 
     def _fail(self, unit: Unit, step: str, reason: str, log: Path, output: str, *, load_failed: bool) -> UnitReport:
-        record_failure(self._context.out, unit, step, reason)
+        failure = record_failure(self._context.out, unit, step, reason)
         if output:
             add_output(self._context.out, unit, log, output)
-        return UnitReport(unit, self._stage, True, f"{step}: {reason}", load_failed=load_failed)
+        return UnitReport(unit, self._stage, True, failure, load_failed=load_failed)
