@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from hoibench.evaluation.mirror import Mirror
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run_progress import RunListener, RunProgress
 from hoibench.evaluation.scorer import is_scored
-from hoibench.evaluation.unit import Unit, UnitReport, delete_results
+from hoibench.evaluation.unit import Stage, Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.predictions import is_complete
@@ -125,15 +125,20 @@ def _generate_and_score(
     units_of: dict[str, list[Unit]] = {entrant.key: [] for entrant in plan.entrants}
     for unit in plan.units:
         units_of[unit.entrant].append(unit)
+
+    def is_generated(unit: Unit) -> bool:
+        return unit in done or is_complete(unit.prediction_folder(plan.out))
+
     for entrant in methods:
-        units = _units_to_generate(plan, units_of[entrant.key], done, progress)
+        units = _units_left("generate", units_of[entrant.key], is_generated, progress)
         if problems := cannot_start.get(entrant.key):
             _fail_units(plan, units, problems, progress)
         else:
             jobs = group_by_clip(plan, units)
             executor = choose_executor(plan, len(jobs), runs_methods=True, on_line=on_line)
             executor.generate(context, entrant.key, jobs, progress)
-    jobs = group_by_clip(plan, _units_to_score(context, plan.units, done, progress))
+    left = _units_left("score", plan.units, lambda unit: unit in done or is_scored(context, unit), progress)
+    jobs = group_by_clip(plan, left)
     choose_executor(plan, len(jobs), on_line=on_line).score(context, jobs, progress)
 
 
@@ -171,32 +176,20 @@ def _fail_units(plan: Plan, units: Iterable[Unit], problems: Sequence[Problem], 
     reason = "; ".join(map(str, problems))
     for unit in units:
         delete_results(plan.out, unit)
-        record_failure(plan.out, unit, "start", reason)
-        progress.end(UnitReport(unit, "generate", True, f"start: {reason}"))
+        progress.end(UnitReport(unit, "generate", True, record_failure(plan.out, unit, "start", reason)))
 
 
-def _units_to_generate(plan: Plan, units: Iterable[Unit], done: Collection[Unit], progress: RunProgress) -> list[Unit]:
-    """Return the units of an entrant without a prediction, and report the others as done."""
-    missing = []
-    for unit in units:
-        if unit in done or is_complete(unit.prediction_folder(plan.out)):
-            progress.end(UnitReport(unit, "generate", did_work=False))
-        else:
-            missing.append(unit)
-    return missing
-
-
-def _units_to_score(
-    context: WorkerContext, units: Iterable[Unit], done: Collection[Unit], progress: RunProgress
+def _units_left(
+    stage: Stage, units: Iterable[Unit], is_done: Callable[[Unit], bool], progress: RunProgress
 ) -> list[Unit]:
-    """Return the units that are not scored yet, and report the others as done."""
-    missing = []
+    """Return the units whose stage is not done yet, and report the others as done."""
+    left = []
     for unit in units:
-        if unit in done or is_scored(context, unit):
-            progress.end(UnitReport(unit, "score", did_work=False))
+        if is_done(unit):
+            progress.end(UnitReport(unit, stage, did_work=False))
         else:
-            missing.append(unit)
-    return missing
+            left.append(unit)
+    return left
 
 
 def group_by_clip(plan: Plan, units: Iterable[Unit]) -> list[Job]:
