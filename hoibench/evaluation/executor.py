@@ -88,16 +88,15 @@ class LocalExecutor:
 
     def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Generate an entrant's predictions."""
-        self._run_jobs((context, entrant), jobs, progress)
+        self._run_jobs(context, entrant, jobs, progress)
 
     def score(self, context: WorkerContext, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Score stored predictions, and build those that need no method."""
-        self._run_jobs((context, None), jobs, progress)
+        self._run_jobs(context, None, jobs, progress)
 
     def _run_jobs(
-        self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], progress: RunProgress
+        self, context: WorkerContext, entrant: str | None, jobs: Sequence[Job], progress: RunProgress
     ) -> None:
-        context, entrant = arguments
         stage: Stage = "score" if entrant is None else "generate"
         runner = UnitRunner(stage, context, self.timeout)
 
@@ -108,6 +107,7 @@ class LocalExecutor:
 
         preloaded = entrant is None or is_built_in(context.entrants[entrant].spec.entry)
         variables = partial(gpu_variables, context.device)
+        arguments = context, entrant
         pool = TaskPool(self.workers, start_worker, arguments, partial(OutputLog, self.on_line), preloaded, variables)
         pool.run(jobs, run_job, last=close_worker)
 

@@ -79,17 +79,15 @@ def count_actors(device: str, scorer_gpus: float, *, scores: bool) -> int:
 
 def room_for(need: Mapping[str, float]) -> int:
     """Return how many actors that need some ``resources`` the cluster's nodes can run at once if they run nothing else."""
-    wanted = {name: need[key] for name, key in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if need[key]}
-    return sum(min(int(node["Resources"].get(name, 0) / each) for name, each in wanted.items()) for node in _nodes())
+    wanted = _wanted(need).items()
+    return sum(min(int(node["Resources"].get(name, 0) / each) for name, each in wanted) for node in _nodes())
 
 
 def is_free(need: Mapping[str, float]) -> bool:
     """Return False if no node can run an actor that needs some ``resources`` now; True does not promise that one can."""
     cluster: Any = ray  # its function has no types
     free = cluster.available_resources()
-    return bool(room_for(need)) and all(
-        free.get(name, 0) >= need[key] for name, key in (("CPU", "num_cpus"), ("GPU", "num_gpus"))
-    )
+    return bool(room_for(need)) and all(free.get(name, 0) >= each for name, each in _wanted(need).items())
 
 
 def find_no_gpu(device: str, address: str) -> list[Problem]:
@@ -103,6 +101,11 @@ def find_no_gpu(device: str, address: str) -> list[Problem]:
 def is_alive(node: str) -> bool:
     """Return False if the cluster has given a node up."""
     return any(each["NodeID"] == node for each in _nodes())
+
+
+def _wanted(need: Mapping[str, float]) -> dict[str, float]:
+    """Return the amounts in some ``resources`` that are not 0, by Ray's names for the resources of a node."""
+    return {name: need[key] for name, key in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if need[key]}
 
 
 def _nodes() -> list[Mapping[str, Any]]:
