@@ -53,7 +53,7 @@ class RunConfig:
     """The device of the networks."""
 
     workers: int | None = field(default=None, metadata=_MACHINE)
-    """Number of worker processes, each on one clip at a time. Default: one per GPU with --device cuda, else one per core."""
+    """Number of worker processes, each on one clip at a time. Default: one per GPU with --device cuda, else one per core; on Ray, as many as fit."""
 
     batch: int = field(default=8, metadata=_MACHINE)
     """Number of images that a network processes at once."""
@@ -161,18 +161,7 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
     if config.shard is not None and not config.resume:
         fix = "delete the run's folder, or give another --out"
         problems.append(Problem("--no-resume", "", "would also rename the other shards", "", fix))
-    if config.mirror is not None and "://" not in config.mirror:
-        problems.append(Problem("--mirror", "", f"is {config.mirror!r}", "an address such as s3://BUCKET/FOLDER", ""))
-    if config.mirror is not None:
-        from hoibench.store.remote_folder import ADVICE_ON_KEYS, has_password
-
-        if has_password(config.mirror):
-            problems.append(Problem("--mirror", "", "has a user name and a password", "", ADVICE_ON_KEYS))
-    if config.mirror is not None and not config.resume:
-        problems.append(Problem("--no-resume", "", "would mix two runs in the store", "", "give another --mirror"))
-    if config.out is not None and _ADDRESS.match(str(config.out)):
-        fix = "give the address as --mirror; --out is the local folder, from which it is copied"
-        problems.append(Problem("--out", "", f"is {config.out}", "a folder", fix))
+    problems += _find_mirror_problems(config)
     if not config.metric_names:
         problems.append(
             Problem("--metrics", "", f"is {config.metrics!r}", "ids or sets", "write, e.g., headline,offline")
@@ -188,6 +177,24 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
         problems.append(Problem("--max-failures", "", f"is {config.max_failures!r}", _COUNT_OR_SHARE, ""))
     if config.shard is not None and _parse_shard(config.shard) is None:
         problems.append(Problem("--shard", "", f"is {config.shard!r}", _SHARD, ""))
+    return problems
+
+
+def _find_mirror_problems(config: RunConfig) -> list[Problem]:
+    problems = []
+    if config.out is not None and _ADDRESS.match(str(config.out)):
+        fix = "give the address as --mirror; --out is the local folder, from which it is copied"
+        problems.append(Problem("--out", "", f"is {config.out}", "a folder", fix))
+    if config.mirror is None:
+        return problems
+    from hoibench.store.remote_folder import ADVICE_ON_KEYS, has_password
+
+    if "://" not in config.mirror:
+        problems.append(Problem("--mirror", "", f"is {config.mirror!r}", "an address such as s3://BUCKET/FOLDER", ""))
+    if has_password(config.mirror):
+        problems.append(Problem("--mirror", "", "has a user name and a password", "", ADVICE_ON_KEYS))
+    if not config.resume:
+        problems.append(Problem("--no-resume", "", "would mix two runs in the store", "", "give another --mirror"))
     return problems
 
 
