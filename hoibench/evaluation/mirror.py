@@ -29,7 +29,6 @@ from hoibench.results.run_record import RunRecord
 from hoibench.results.score_file import read_finished
 from hoibench.store import canonical_json
 from hoibench.store.atomic import write_bytes
-from hoibench.store.records import parse_record
 from hoibench.store.remote_folder import RemoteFolder, RemoteFolderError
 
 _THREADS = 8
@@ -73,14 +72,14 @@ class Mirror:
             identity: see ``Plan.identity``.
 
         Raises:
-            RunRefused: the store has a run with other settings.
+            RunRefused: the store has a run with other settings, or its record is damaged.
         """
         self._record = name
         records = self.records
         if not records:
             return
         found = name if name in records else records[0]
-        self._check_identity(json.loads(self._remote.read(found)).get("identity", {}), identity)
+        self._check_identity(self._parse_record(found, self._remote.read(found)).identity, identity)
         wanted = {found, "log.txt"} & self._names[""]
         self._download(file for file in wanted if not (self._out / file).exists())
 
@@ -129,12 +128,12 @@ class Mirror:
         If the store's run or all its shards are finished, its rows and failures replace those of the folder; else they are added to them.
 
         Raises:
-            RunRefused: the store has no run, or another one than the folder.
+            RunRefused: the store has no run, a damaged record, or another run than the folder.
         """
         contents = dict(self._remote.read_all({name: self._sizes[name] for name in self.records}))
         if not contents:
             raise RunRefused(f"--mirror {self._remote.address} has no run: correct the address")
-        stored = {name: _parse_record(f"{self._remote.address}/{name}", data) for name, data in contents.items()}
+        stored = {name: self._parse_record(name, data) for name, data in contents.items()}
         for path in filter(lambda path: _RECORD.match(path.name), self._out.glob("run*.json")):
             self._check_identity(next(iter(stored.values())).identity, RunRecord.read(path).identity)
         shards = [record for record in stored.values() if record.shard is not None]
@@ -229,6 +228,12 @@ class Mirror:
         name = f"predictions/{key}/{PREDICTION_FILE}"
         return name not in self._names[key] or self._remote.read(name) == (self._out / name).read_bytes()
 
+    def _parse_record(self, name: str, data: bytes) -> RunRecord:
+        try:
+            return RunRecord.from_bytes(data, f"{self._remote.address}/{name}")
+        except ValueError as error:
+            raise RunRefused(f"{error}; or give another --mirror") from error
+
     def _check_identity(self, stored: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         if changed := differences(stored, json.loads(canonical_json(identity))):
             listed = "\n  ".join(changed)
@@ -280,15 +285,6 @@ def _owner(name: str) -> str:
 def _is_result(name: str) -> bool:
     """Return True for the name of a file with the rows of a unit, or with the reason why it failed."""
     return name.startswith("scores/") or (name.startswith("predictions/") and name.endswith(f"/{FAILURE_FILE}"))
-
-
-def _parse_record(where: str, data: bytes) -> RunRecord:
-    try:
-        table = json.loads(data)
-        del table["schema"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunRefused(f"{where} is no record of a run ({error}): run its shard again") from error
-    return parse_record(RunRecord, table, where)
 
 
 def _name(unit: Unit, file: str) -> str:

@@ -29,16 +29,20 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
         FileNotFoundError: the file does not exist.
         ValueError: the file is no regular file, larger than 64 MiB, not strict JSON, not an object, or has another schema; names the file.
     """
-    data = read_bounded(path, MAX_BYTES)
+    return parse_json(read_bounded(path, MAX_BYTES), schema, str(path))
+
+
+def parse_json(data: bytes, schema: str, where: str) -> dict[str, Any]:
+    """Return the object in the contents of a JSON file, checked as ``read_json`` does; ``where`` names the file in the message of a ValueError."""
     try:
         value = json.loads(data, parse_constant=_refuse_constant, parse_float=_parse_float)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not strict JSON: {error}: restore the file, or write it again") from error
+        raise ValueError(f"{where} is not strict JSON: {error}: restore the file, or write it again") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path} is not a JSON object, expected one with schema {schema!r}")
+        raise ValueError(f"{where} is not a JSON object, expected one with schema {schema!r}")
     if value.get("schema") != schema:
         raise ValueError(
-            f"{path}: schema is {value.get('schema')!r}, expected {schema!r}: "
+            f"{where}: schema is {value.get('schema')!r}, expected {schema!r}: "
             "another version of hoibench wrote it; use that version, or write it again"
         )
     return value

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from hoibench.store.bounded_file import read_bounded
-from hoibench.store.json_file import read_json, write_json
+from hoibench.store.json_file import parse_json, read_json, write_json
 
 M = TypeVar("M")
 
@@ -54,13 +54,21 @@ class Record(BaseModel):
             FileNotFoundError: the file does not exist.
             ValueError: the file is not JSON or has another schema, or a key is missing, unknown or invalid; names file, key, value and expectation.
         """
-        table = read_json(path, cls.SCHEMA)
-        del table["schema"]
-        return parse_record(cls, table, str(path))
+        return cls._from_table(read_json(path, cls.SCHEMA), str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> Self:
+        """Return the values in the contents of a JSON file of this format; ``where`` names the file in the message of a ValueError, see ``read``."""
+        return cls._from_table(parse_json(data, cls.SCHEMA, where), where)
 
     def write(self, path: Path) -> None:
         """Write this record to the JSON file ``path``, atomically."""
         write_json(path, self.to_json())
+
+    @classmethod
+    def _from_table(cls, table: dict[str, Any], where: str) -> Self:
+        del table["schema"]
+        return parse_record(cls, table, where)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values, with the key ``schema`` if its class sets ``SCHEMA``."""

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -232,6 +233,19 @@ def test_a_merge_refuses_an_empty_store_and_another_run(tmp_path, mirrored):
     assert rows and all(path.read_bytes() == data for path, data in rows.items())
 
 
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"{", "is not strict JSON"), (b'{"schema": "hoibench/run@1"}', "schema is")]
+)
+def test_a_damaged_record_in_the_store_is_named(mirrored, tmp_path, data, words):
+    address, out = mirrored
+    RemoteFolder(address)._system.pipe_file(f"{address}/run.json", data)
+    message = f"{address}/run.json.*{words}.*; or give another --mirror"
+    with pytest.raises(RunRefused, match=message):
+        merge_mirrored(out, address)
+    with pytest.raises(RunRefused, match=message):
+        run_mirrored(tmp_path / "new", address)
+
+
 def test_truths_that_the_store_lacks_are_uploaded(mirrored, monkeypatch):
     address, out = mirrored
     remote, upload = RemoteFolder(address), RemoteFolder.upload
@@ -345,10 +359,10 @@ def test_passwords_in_addresses_are_refused_and_not_shown(tmp_path, capsys):
     assert "secret" not in shown.err + shown.out and not (tmp_path / "r").exists()
 
 
-def test_wrong_addresses_are_explained(tmp_path):
-    for address, words in (("s3:/b", "an address such as"), ("gopher://x", "gopher")):
-        with pytest.raises((ValueError, RemoteFolderError), match=words):
-            make_plan(RunConfig(mirror=address, **SETTINGS), open_dataset("toy", None), "cpu")
-            RemoteFolder(address)
+def test_wrong_addresses_are_explained():
+    with pytest.raises(RemoteFolderError, match="gopher"):
+        RemoteFolder("gopher://x")
+    with pytest.raises(ValueError, match="--mirror is 's3:/b', expected an address such as"):
+        plan_of(mirror="s3:/b")
     with pytest.raises(ValueError, match="give the address as --mirror"):
-        make_plan(RunConfig(out=tmp_path.__class__("s3://b/run"), **SETTINGS), open_dataset("toy", None), "cpu")
+        plan_of(out=Path("s3://b/run"))
