@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from hoibench.clip import Array, Camera
-from hoibench.datasets.surfaces import Surface, map_frames
-from hoibench.datasets.taco.checks import (
-    ANNOTATION_CHECKS,
-    CAMERA_CHECKS,
-    COMPARISON_CHECKS,
-    CheckedSequence,
-    Finding,
-    find_all,
-    raise_refusals,
-)
+from hoibench.clip import Array
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.hand.hand_models import truth_kind
-from hoibench.datasets.taco.masks import MaskRenderer
 from hoibench.datasets.taco.prepare.format import (
     TRACKS,
     VIDEO,
@@ -39,85 +28,24 @@ from hoibench.datasets.taco.prepare.format import (
 )
 from hoibench.datasets.taco.prepare.objects import ensure_objects
 from hoibench.datasets.taco.prepare.staleness import check_video, check_views, read_video_record
+from hoibench.datasets.taco.prepare.view_checks import ViewChecks
+from hoibench.datasets.taco.prepare.view_truth import SampledFrames, ViewTruth, render_truth
 from hoibench.datasets.taco.protocol import (
     FPS,
     MODALITIES,
     POINTS,
     SIZE,
     SOURCE_FPS,
-    CropRule,
     Recipe,
-    Window,
     choose_window,
 )
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_points
-from hoibench.datasets.taco.visibility import DepthEdges, PointVisibility
 from hoibench.store import read_npz, write_npz
 from hoibench.store.verified_folder import CorruptFolder, read_metadata, write_folder
 from hoibench.video import DEFAULT_DECODER, Decoder, decode_crop, encode
 
 CRF = 12
-
-
-@dataclass(frozen=True, eq=False)
-class SampledFrames:
-    """The distinct source frames of a clip; a clip of a short recording repeats the last one.
-
-    Attributes:
-        window: number of the source frame of each of the clip's N frames.
-        surfaces: hands and objects in the distinct source frames.
-        row: (N,) index of each frame of the clip into the distinct source frames.
-    """
-
-    window: Window
-    surfaces: tuple[Surface, ...]
-    row: Array
-
-    @classmethod
-    def sample(cls, recording: Recording, window: Window) -> SampledFrames:
-        """Return the distinct source frames of a window in a recording; raises the errors of ``Recording.surfaces_in``."""
-        sources, row = np.unique(window.indices, return_inverse=True)
-        return cls(window, recording.surfaces_in(sources.tolist()), row)
-
-    def expand(self, values: Array) -> Array:
-        """Return values (N, ...) of the clip's frames, given ``values`` of the distinct source frames."""
-        expanded: Array = values[self.row]
-        return expanded
-
-    def collapse(self, expanded: Array) -> Array:
-        """Return values of the distinct source frames, given the values ``expanded`` (N, ...) of the clip's frames."""
-        values: Array = expanded[np.unique(self.row, return_index=True)[1]]
-        return values
-
-    def rows_for_crop(self, rule: CropRule) -> list[int]:
-        """Return the indices of the distinct source frames that a crop rule uses: all recorded frames (``clip``) or the first (``frame0``)."""
-        return sorted(set(self.row[: self.window.valid if rule == "clip" else 1].tolist()))
-
-
-@dataclass(frozen=True, eq=False)
-class ViewTruth:
-    """Point visibility (N, K) bool, points at edges of the depth (N, K) bool, and foreground mask (N, H, W) bool of one view."""
-
-    visible: Array
-    depth_edge: Array
-    mask: Array
-
-
-def render_truth(
-    surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Sequence[Camera]
-) -> tuple[ViewTruth, ...]:
-    """Return point visibility, depth edges and masks for several static cameras; each frame's hands and objects are placed once for all cameras.
-
-    Args:
-        surfaces: hands and objects over N frames.
-        world: (N, K, 3) positions of points on them, in metres in the world.
-        recorded: (N, K) bool, false where a point was not recorded and hence is not visible.
-        cameras: the cameras.
-    """
-    visitors = [(PointVisibility(world, c), DepthEdges(world, c), MaskRenderer(c)) for c in cameras]
-    values = iter(map_frames(surfaces, [visitor for of_camera in visitors for visitor in of_camera]))
-    return tuple(ViewTruth(next(values) & recorded, next(values), next(values)) for _ in cameras)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,35 +83,15 @@ class SequencePreparation:
         for serial, record in intact.items():
             check_video(self.recording, self._folder(serial), record, self._modality)
         if missing:
-            self._check(missing)
+            self.warnings.extend(text for text in self._checks.check(missing) if text not in self.warnings)
         ensure_objects(self.recording, self.out, self._ensure_tracks())
         if missing:
             self._write_views(videos)
         return missing
 
-    def _check(self, serials: Sequence[str]) -> None:
-        """Run the checks for new views by these cameras; those of annotations and of all videos once."""
-        videos = {serial: self.recording.sequence.video(serial, self._modality) for serial in serials}
-        found = find_all(CAMERA_CHECKS, CheckedSequence(self.recording, videos))
-        warnings = raise_refusals([*found, *self._comparison_findings(serials), *self._annotation_findings])
-        self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
-
     @cached_property
-    def _annotation_findings(self) -> tuple[Finding, ...]:
-        return tuple(find_all(ANNOTATION_CHECKS, CheckedSequence(self.recording, {})))
-
-    def _comparison_findings(self, serials: Sequence[str]) -> Iterator[Finding]:
-        """Yield the findings in all videos that concern these cameras; a camera that is refused is a warning to others."""
-        for finding in self._all_comparison_findings:
-            if finding.camera in ("", *serials):
-                yield finding
-            elif finding.severity == "refuse":
-                yield replace(finding, severity="warn")
-
-    @cached_property
-    def _all_comparison_findings(self) -> tuple[Finding, ...]:
-        checked = CheckedSequence(self.recording, self.recording.videos(self._modality))
-        return tuple(find_all(COMPARISON_CHECKS, checked))
+    def _checks(self) -> ViewChecks:
+        return ViewChecks(self.recording, self._modality)
 
     @property
     def _key(self) -> str:

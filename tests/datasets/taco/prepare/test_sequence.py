@@ -254,7 +254,7 @@ def test_a_damaged_video_fails_only_its_own_camera(taco_copy, tmp_path):
 def test_videos_are_compared_once_for_all_cameras(taco, tmp_path, monkeypatch):
     compared = []
     check = replace(VIDEO_FIT, find=lambda checked: compared.append(sorted(checked.videos)) or ())
-    monkeypatch.setattr("hoibench.datasets.taco.prepare.sequence.COMPARISON_CHECKS", (check,))
+    monkeypatch.setattr("hoibench.datasets.taco.prepare.view_checks.COMPARISON_CHECKS", (check,))
     preparation = SequencePreparation(record(taco), tmp_path, RECIPE)
     assert preparation.prepare_views([ONE]) + preparation.prepare_views([TWO]) == (ONE, TWO)
     assert compared == [sorted(FOUR)]

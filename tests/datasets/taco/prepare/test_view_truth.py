@@ -2,7 +2,7 @@ import numpy as np
 
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.masks import build_masks
-from hoibench.datasets.taco.prepare.sequence import render_truth
+from hoibench.datasets.taco.prepare.view_truth import render_truth
 from hoibench.datasets.taco.tracks import build_tracks
 
 
