@@ -4,9 +4,10 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
+from listed_clips import ListedClips
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.base import Dataset, Manifest
+from hoibench.datasets.base import Manifest
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.identity import differences
 from hoibench.evaluation.plan import make_plan
@@ -22,24 +23,9 @@ ENTRIES = tuple(
 )
 
 
-class Toy(Dataset):
-    name, kind, default_split = "toy", "synthetic", "demo"
+class Toy(ListedClips):
+    entries = ENTRIES
     outputs: dict = {}
-
-    @classmethod
-    def open(cls, root, on_message=None):
-        return cls()
-
-    def splits(self):
-        return ("demo",)
-
-    def manifest(self, split):
-        if split != "demo":
-            raise UnknownName("split", split, self.splits())
-        return Manifest("toy@1/demo", "0123456789ab", ENTRIES)
-
-    def load(self, entry):
-        raise NotADirectoryError
 
     def published(self):
         return self.outputs
