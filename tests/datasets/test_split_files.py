@@ -139,7 +139,14 @@ def test_another_schema_is_refused(tmp_path):
         ValueError, match=r"manifest\.json: schema is 'hoibench/splits@9', expected 'hoibench/splits@1'"
     ):
         VersionedSplit("x@1", tmp_path)
+
+
+def test_a_version_without_its_manifest_is_told_from_one_that_never_was(tmp_path):
+    (tmp_path / "x@1").mkdir()
     with pytest.raises(FileNotFoundError, match=r"manifest\.json is missing"):
+        VersionedSplit("x@1", tmp_path)
+    (tmp_path / "x@1" / "manifest.json").touch()
+    with pytest.raises(UnknownName, match="x@1"):
         VersionedSplit("y@1", tmp_path)
 
 
