@@ -46,6 +46,9 @@ class RunConfig:
     limit: int | None = field(default=None, metadata=_DATA)
     """Use only this many clips of the split, from a fixed shuffle."""
 
+    frozen_self: bool = field(default=True, metadata=_WHAT)
+    """Score frozen_self/METHOD with each method: its own first frame, repeated. With --no-frozen-self only those that --method names."""
+
     exclude: Path | None = field(default=None, metadata=_DATA | {"metavar": "FILE"})
     """Leave out the clips that this file lists, e.g. those that hoibench data doctor --suspects wrote."""
 

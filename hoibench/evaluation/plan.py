@@ -294,7 +294,8 @@ def choose_entrants(config: RunConfig, dataset: Dataset, adapters: Sequence[Spec
     for entrant in chosen:
         entrants[entrant.key] = entrant
         frozen = frozen_self_entrant(entrant)
-        if frozen.key in frozen_names or (dataset.has_truth and entrant.spec.kind == "method"):
+        is_usual = config.frozen_self and dataset.has_truth and entrant.spec.kind == "method"
+        if frozen.key in frozen_names or is_usual:
             entrants[frozen.key] = frozen
     missing = {key: Entrant(spec) for key, spec in references.items() if key not in entrants}
     return tuple((entrants | missing).values())

@@ -61,7 +61,7 @@ class Evaluation:
         metrics = ",".join(each for each in all_cards() if each.partition("@")[0] in wanted)
         runs = []
         for models, folder in zip(self.models, self.run_folders, strict=True):
-            words = ["--metrics", metrics, "--out", str(folder), *flags]
+            words = ["--metrics", metrics, "--no-frozen-self", "--out", str(folder), *flags]
             for row, model in models.items():
                 key = f"{METHOD}+{self.base}-{row}"
                 words += ["--method", key, "--set", f"{key}.checkpoint={model}"]

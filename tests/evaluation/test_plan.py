@@ -65,6 +65,13 @@ def test_methods_are_followed_by_their_frozen_self_rows(tmp_path):
     assert ids[:2] == ["mine", "frozen_self/mine"]
 
 
+def test_frozen_self_rows_can_be_chosen(tmp_path):
+    (tmp_path / "view-0.mp4").touch()
+    methods = (f"mine={tmp_path}", f"other={tmp_path}")
+    ids = [entrant.key for entrant in plan(method=(*methods, "frozen_self/other"), frozen_self=False).entrants]
+    assert ids[:4] == ["mine", "other", "frozen_self/other", "ground_truth"]
+
+
 def test_no_method_is_an_error():
     with pytest.raises(ValueError, match="--method is missing"):
         plan(method=())
