@@ -17,6 +17,8 @@ from reference_model.command_line import create_output_folder
 PROGRAM = "python -m reference_model.evaluate"
 SPLITS = ("test_seen", "test_unseen")
 MODEL = "syncmv4d+micro"
+SECOND = "-second-training"
+"""End of the names of the runs of a second training."""
 VARIANTS = (f"{MODEL}-no_guidance", f"{MODEL}-mjd_tracks")
 
 
@@ -39,6 +41,9 @@ class EvaluateOptions:
     workers: int | None = None
     """Number of processes. Default: that of python -m hoibench.run."""
 
+    second: Path | None = None
+    """Folder of the model of a second training, with another seed: evaluate it instead, and compare it with the recorded results of the first."""
+
 
 def evaluate_command(arguments: Sequence[str]) -> int:
     """Make the runs and record their results, and return the exit code: 0, or that of a run that failed."""
@@ -49,30 +54,46 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     from hoibench.metric_card import all_cards
     from hoibench.store import write_bytes
     from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
-    from reference_model.publishing.results import METRICS, describe_run, record_run
+    from reference_model.publishing.results import METRICS, describe_run, describe_second_training, record_run
 
     shipped = CHECKPOINTS / "micro"
     _, digest = read_config_and_digest(shipped / "model")
     out = options.out or shipped / "results"
+    if options.second is not None and (
+        missing := [split for split in SPLITS if not (out / split / "run.json").is_file()]
+    ):
+        raise FileNotFoundError(
+            f"{out / missing[0]}: no recorded results of the first training; make them without --second"
+        )
     create_output_folder(out)  # before the runs, which take long
     recorded = [each for each in all_cards() if each.partition("@")[0] in METRICS]
-    flags = ["--metrics", ",".join(recorded)]
-    flags += [word for key in (MODEL, *VARIANTS) for word in ("--method", key)]
+    flags = ["--dataset", "synthetic", "--metrics", ",".join(recorded), *_method_flags(options.second)]
     for name, value in (("--limit", options.limit), ("--workers", options.workers)):
         flags += [] if value is None else [name, str(value)]
-    for split in SPLITS:
-        if code := run_command(
-            [*flags, "--dataset", "synthetic", "--split", split, "--out", str(options.runs / split)]
-        ):
+    suffix = "" if options.second is None else SECOND
+    runs = [f"{split}{suffix}" for split in SPLITS]
+    for split, run in zip(SPLITS, runs, strict=True):
+        if code := run_command([*flags, "--split", split, "--out", str(options.runs / run)]):
             return code
     names = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], options.runs.absolute().parent, Path.cwd())}
+    names |= {str(options.second): "MODEL"} if options.second else {}
+    for run in runs:
+        record_run(options.runs / run, out / run, names)
     sections = []
     for split in SPLITS:
-        record_run(options.runs / split, out / split, names)
         sections.append(describe_run(out / split, MODEL, VARIANTS, all_cards()))
+        if (second := out / f"{split}{SECOND}").is_dir():
+            sections.append(describe_second_training(out / split, second, MODEL, all_cards()))
     write_bytes(out / "README.md", (INTRODUCTION.format(digest=digest) + "\n".join(sections)).encode())
     Console(emoji=False).out(str(out), highlight=False)
     return 0
+
+
+def _method_flags(second: Path | None) -> list[str]:
+    """Return the flags of the methods to run: the model with and without its loop, or a second training's model alone."""
+    if second is not None:
+        return ["--no-frozen-self", "--method", MODEL, "--set", f"{MODEL}.checkpoint={second}"]
+    return [word for key in (MODEL, *VARIANTS) for word in ("--method", key)]
 
 
 INTRODUCTION = """# Recorded results

@@ -107,6 +107,33 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
     )
 
 
+def describe_second_training(first: Path, second: Path, model: str, cards: Mapping[str, Card]) -> str:
+    """Return a table of Markdown that compares the results of two trainings of a model, which differ in the seed alone.
+
+    Args:
+        first: the recorded run of the one training.
+        second: that of the other, on the same clips.
+        model: the model's key in both.
+        cards: the metrics' descriptions by id.
+
+    Raises:
+        ValueError: the runs are of different clips.
+    """
+    boards = build_boards([read_run(first), read_run(second)], cards)
+    if len(boards) != 1:
+        raise ValueError(f"{first} and {second} are of different clips: evaluate both trainings on the same ones")
+    (board,) = boards
+    rows = [n for n, row in enumerate(board.rows) if row.method.key == model]
+    names = {board.rows[n].label: name for n, name in zip(rows, (model, "second training"), strict=True)}
+    columns = [
+        n
+        for n, column in enumerate(board.columns)
+        if column.card.id.partition("@")[0] in METRICS and column.card.direction != "none"
+    ]
+    found = compare_methods(board, rows, columns).replace({"first": names, "second": names, "better": names})
+    return "\n".join(["The same model, trained again with another seed:", "", *_comparison_lines(found, model), ""])
+
+
 def moving_part_scores(results: pd.DataFrame, metric: str, keys: Sequence[str], clips: Sequence[str]) -> np.ndarray:
     """Return the mean score over the moving parts (hands, objects) of each clip, (C, J) float64; NaN where a method has none.
 

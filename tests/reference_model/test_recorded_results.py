@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hoibench.results.run_folder import read_run
-from reference_model.publishing.results import describe_run, moving_part_scores, record_run
+from reference_model.publishing.results import describe_run, describe_second_training, moving_part_scores, record_run
 
 MODEL, VARIANT = "syncmv4d+micro", "syncmv4d+micro-mjd_tracks"
 
@@ -48,6 +48,21 @@ def test_a_recorded_run_has_no_paths_and_the_tables_say_what_is_separated(run, t
     assert re.search(r"^\| syncmv4d\+micro \|.* \| 0\.02\d* \[0\.\d+, 0\.\d+\] \|", text, re.MULTILINE), (
         "the mean Chamfer distance"
     )
+
+
+def test_two_trainings_are_compared_on_the_same_clips(tmp_path):
+    ours = next(method for method in fake_runs.METHODS if method.id == "syncmv4d")
+    runs = []
+    for name, factor in (("first", 1), ("second", 2), ("other", 1)):
+        means = {metric: factor * value for metric, value in ours.means.items()}
+        model = dataclasses.replace(ours, means=means, more=ours.more | {"preset": "micro"})
+        references = [row for row in fake_runs.REFERENCE_ROWS if not row.id.startswith("frozen_self")]
+        first_clip = 100 if name == "other" else 0
+        runs.append(fake_runs.write_run(tmp_path / name, [*references, model], seeds=(0,), first_clip=first_clip))
+    text = describe_second_training(runs[0], runs[1], MODEL, fake_runs.CARDS)
+    assert re.search(r"^\| chamfer \(m\) \| second training \|.*\| better \|$", text, re.MULTILINE)
+    with pytest.raises(ValueError, match="are of different clips"):
+        describe_second_training(runs[0], runs[2], MODEL, fake_runs.CARDS)
 
 
 def test_moving_parts_are_those_of_which_the_truth_moves():
