@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from hoibench.clip_file import CLIP_FILE, clip_folder
+from hoibench.clip_file import CLIP_FILE
 from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.failures import FAILURE_FILE
 from hoibench.evaluation.identity import differences
+from hoibench.evaluation.mirror_uploads import CLIPS, UnitUploads, local_names, prediction_name, score_name
 from hoibench.evaluation.unit import Unit
 from hoibench.predictions import PREDICTION_FILE, is_complete
 from hoibench.reference_rows import FROZEN_SELF
@@ -31,8 +29,6 @@ from hoibench.store import canonical_json
 from hoibench.store.atomic import write_bytes
 from hoibench.store.remote_folder import RemoteFolder, RemoteFolderError
 
-_THREADS = 8
-_MAX_PENDING = 64
 _RECORD = re.compile(r"^run\.(\d+of\d+\.)?json$")
 
 
@@ -47,15 +43,10 @@ class Mirror:
         self._out = out
         self._remote = RemoteFolder(address)
         self._sizes = self._remote.sizes()
-        self._names: defaultdict[str, set[str]] = defaultdict(
-            set
-        )  # of each unit by its key, of all clips, and of the rest
+        self._names: defaultdict[str, set[str]] = defaultdict(set)  # by ``_owner``
         for name in self._sizes:
             self._names[_owner(name)].add(name)
-        self._versions: dict[Unit, int | None] = {}  # of the predictions that are in the store
-        self._threads = [ThreadPoolExecutor(1, thread_name_prefix="mirror") for _ in range(_THREADS)]
-        self._pending: deque[Future[None]] = deque()
-        self._clips_lock = Lock()  # of self._names["clips"] in threads
+        self._uploads = UnitUploads(self._remote, out, self._names)
         self._is_newer = False  # the store's predictions are those of the rows, not the folder's
         self._record = "run.json"
 
@@ -97,29 +88,32 @@ class Mirror:
         same_sizes: dict[str, Unit] = {}
         for unit in units:
             if not is_complete(unit.prediction_folder(self._out)):
-                absent += [unit] * (_name(unit, PREDICTION_FILE) in self._names[unit.key])
-            elif all(self._sizes.get(name) == (self._out / name).stat().st_size for name in self._local_names(unit)):
-                same_sizes[_name(unit, PREDICTION_FILE)] = unit
+                if prediction_name(unit, PREDICTION_FILE) in self._names[unit.key]:
+                    absent.append(unit)
+            elif all(
+                self._sizes.get(name) == (self._out / name).stat().st_size for name in local_names(unit, self._out)
+            ):
+                same_sizes[prediction_name(unit, PREDICTION_FILE)] = unit
             else:
                 self.upload_unit(unit)
         for name, contents in self._remote.read_all({name: self._sizes[name] for name in same_sizes}):
             if contents == (self._out / name).read_bytes():  # it has the hashes of the others
-                self._versions[same_sizes[name]] = _version(same_sizes[name], self._out)
+                self._uploads.note_same(same_sizes[name])
             else:
                 self.upload_unit(same_sizes[name])
         for clip in {unit.clip for unit in units}:
-            self._upload_clip(clip)
-        self._wait()  # the run may delete files of a unit that it does again
-        self._download(name for unit in absent if (name := _scores(unit)) in self._names[unit.key])
+            self._uploads.upload_clip(clip)
+        self._uploads.wait()  # the run may delete files of a unit that it does again
+        self._download(name for unit in absent if (name := score_name(unit)) in self._names[unit.key])
         done = {unit for unit in absent if read_finished(unit.score_file(self._out)).issuperset(metrics)}
         frozen = {unit for unit in units if unit.method.startswith(FROZEN_SELF)}
         done -= {unit.without_prefix(FROZEN_SELF) for unit in frozen - done}  # their predictions are still needed
         for unit in absent:
-            if (failure := _name(unit, FAILURE_FILE)) not in self._names[unit.key]:
+            if (failure := prediction_name(unit, FAILURE_FILE)) not in self._names[unit.key]:
                 (self._out / failure).unlink(missing_ok=True)
             if unit not in done:
                 self._download_prediction(unit.key)
-                self._versions[unit] = _version(unit, self._out)
+                self._uploads.note_same(unit)
         return frozenset(done)
 
     def restore_results(self) -> None:
@@ -150,8 +144,8 @@ class Mirror:
 
     def restore_clips(self, clips: Collection[str]) -> None:
         """Download the truth and all predictions of some clips (ids), unless the folder has them, after a merge those of the rows."""
-        self._wait()
-        truth = [name for name in self._names["clips"] if name.split("/")[1] in clips]
+        self._uploads.wait()
+        truth = [name for name in self._names[CLIPS] if name.split("/")[1] in clips]
         self._download(sorted((n for n in truth if not (self._out / n).exists()), key=lambda n: n.endswith(CLIP_FILE)))
         for key in [key for key in self._names if key.rpartition("/")[2] in clips]:
             if not is_complete(self._out / "predictions" / key) or (self._is_newer and not self._is_same(key)):
@@ -163,16 +157,11 @@ class Mirror:
 
     def upload_unit(self, unit: Unit) -> None:
         """Begin to upload a unit after one of its stages; raises the error of an earlier upload."""
-        while self._pending and (self._pending[0].done() or len(self._pending) > _MAX_PENDING):
-            self._pending.popleft().result()
-        thread = self._threads[
-            zlib.crc32(unit.key.encode()) % _THREADS
-        ]  # uploads of one unit never overtake each other
-        self._pending.append(thread.submit(self._upload_unit, unit))
+        self._uploads.begin(unit)
 
     def upload_results(self) -> None:
         """Wait for the uploads of units, then upload the files of no unit, such as the table and the page, but no other shard's record."""
-        self._wait()
+        self._uploads.wait()
         paths = [*self._out.glob("[!.]*"), *(self._out / "logs").glob("*.log"), *(self._out / "leaderboard").rglob("*")]
         names = [path.relative_to(self._out).as_posix() for path in paths if path.is_file()]
         names = [name for name in names if not _RECORD.match(name) or name == self._record]
@@ -180,45 +169,7 @@ class Mirror:
 
     def close(self) -> None:
         """Leave out the uploads that have not begun."""
-        for thread in self._threads:
-            thread.shutdown(cancel_futures=True)
-
-    def _wait(self) -> None:
-        while self._pending:
-            self._pending.popleft().result()
-
-    def _upload_unit(self, unit: Unit) -> None:
-        marker, scores, known = _name(unit, PREDICTION_FILE), _scores(unit), self._names[unit.key]
-        local, version = self._local_names(unit), _version(unit, self._out)
-        is_new = version is None or self._versions.get(unit) != version
-        outdated = known - set(local) | (known & {marker, scores} if is_new else set())
-        self._remote.delete(sorted(outdated))
-        known -= outdated
-        if not is_new:
-            local = [name for name in local if name not in known or name == scores]
-        self._upload_clip(unit.clip)
-        self._remote.upload(self._out, [name for name in local if name not in (marker, scores)])
-        for name in (marker, scores):
-            self._remote.upload(self._out, [name] if name in local else [])
-        known.update(local)
-        self._versions[unit] = version
-
-    def _local_names(self, unit: Unit) -> list[str]:
-        """Return the names of a unit's files in the run's folder."""
-        paths = [*unit.prediction_folder(self._out).glob("[!.]*"), unit.score_file(self._out), unit.log_file(self._out)]
-        return [path.relative_to(self._out).as_posix() for path in paths if path.is_file()]
-
-    def _upload_clip(self, clip: str) -> None:
-        """Upload the files of a clip's truth that are not in the store, clip.json last."""
-        folder = clip_folder(self._out, clip)
-        if not (folder / CLIP_FILE).is_file():
-            return
-        names = {path.relative_to(self._out).as_posix() for path in folder.glob("[!.]*")}
-        with self._clips_lock:
-            new = sorted(names - self._names["clips"], key=lambda name: name.endswith(CLIP_FILE))
-            for some in (new[:-1], new[-1:]):
-                self._remote.upload(self._out, some)
-            self._names["clips"].update(new)
+        self._uploads.close()
 
     def _download(self, names: Iterable[str]) -> None:
         self._remote.download(self._out, {name: self._sizes[name] for name in names})
@@ -273,31 +224,15 @@ def open_mirror(address: str | None, out: Path) -> Iterator[Mirror | None]:
 
 
 def _owner(name: str) -> str:
-    """Return the key of the unit of a file, ``clips`` for a file of a clip, or an empty text."""
+    """Return the key of the unit of a file, ``CLIPS`` for a file of a clip, or an empty text."""
     top, _, rest = name.partition("/")
     if top == "predictions":
         return rest.rpartition("/")[0]
     if top in ("scores", "logs"):
         return rest.removesuffix(".jsonl").removesuffix(".log")
-    return "clips" if top == "clips" else ""
+    return CLIPS if top == CLIPS else ""
 
 
 def _is_result(name: str) -> bool:
     """Return True for the name of a file with the rows of a unit, or with the reason why it failed."""
     return name.startswith("scores/") or (name.startswith("predictions/") and name.endswith(f"/{FAILURE_FILE}"))
-
-
-def _name(unit: Unit, file: str) -> str:
-    return f"predictions/{unit.key}/{file}"
-
-
-def _scores(unit: Unit) -> str:
-    return f"scores/{unit.key}.jsonl"
-
-
-def _version(unit: Unit, out: Path) -> int | None:
-    """Return a number that changes when a unit's prediction is made again; None without one."""
-    try:
-        return (unit.prediction_folder(out) / PREDICTION_FILE).stat().st_mtime_ns
-    except FileNotFoundError:
-        return None

@@ -268,9 +268,9 @@ def test_truths_that_the_store_lacks_are_uploaded(mirrored, monkeypatch):
             for unit in plan_of().units:
                 mirror.upload_unit(unit)
             if replacement is fail:
-                for pending in mirror._pending:
+                for pending in mirror._uploads._pending:
                     assert isinstance(pending.exception(), RemoteFolderError)
-                mirror._pending.clear()
+                mirror._uploads._pending.clear()
         mirror.upload_results()
     assert stored(address) >= set(names)
 
