@@ -263,14 +263,14 @@ def test_truths_that_the_store_lacks_are_uploaded(mirrored, monkeypatch):
         upload(self, folder, files)
 
     with open_mirror(address, out) as mirror:
-        for replacement in (fail, upload):
-            monkeypatch.setattr(RemoteFolder, "upload", replacement)
-            for unit in plan_of().units:
-                mirror.upload_unit(unit)
-            if replacement is fail:
-                for pending in mirror._uploads._pending:
-                    assert isinstance(pending.exception(), RemoteFolderError)
-                mirror._uploads._pending.clear()
+        monkeypatch.setattr(RemoteFolder, "upload", fail)
+        for unit in plan_of().units:
+            mirror.upload_unit(unit)
+            with pytest.raises(RemoteFolderError, match="no connection"):
+                mirror.upload_results()  # waits for the unit
+        monkeypatch.setattr(RemoteFolder, "upload", upload)
+        for unit in plan_of().units:
+            mirror.upload_unit(unit)
         mirror.upload_results()
     assert stored(address) >= set(names)
 
