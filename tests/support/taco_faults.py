@@ -24,12 +24,25 @@ from hoibench.video import decode
 FPS = 30.0
 
 
+def _cut(path, length) -> Path:
+    """Cut a file to ``length`` bytes; if that is negative, by so many."""
+    write_bytes(path, path.read_bytes()[:length])
+    return path
+
+
+def _exchange(one, two) -> None:
+    """Exchange the contents of two files."""
+    data = one.read_bytes()
+    write_bytes(one, two.read_bytes())
+    write_bytes(two, data)
+
+
 # Missing files.
 
 
 def drop_camera(tree, key, serial, modality=download.RGB) -> Path:
     """The zip of one camera was not downloaded, or lacks the sequence."""
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path = tree.sequence(key).video(serial, modality)
     path.unlink()
     return path
 
@@ -93,15 +106,13 @@ def claim_mano(tree) -> Path:
 
 def truncate_video(tree, key, serial, modality=download.RGB, keep=0.6) -> Path:
     """The download of a video stopped: its header promises more than there is."""
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
-    data = path.read_bytes()
-    write_bytes(path, data[: int(keep * len(data))])
-    return path
+    path = tree.sequence(key).video(serial, modality)
+    return _cut(path, int(keep * path.stat().st_size))
 
 
 def overwrite_video(tree, key, serial, modality=download.RGB) -> Path:
     """The second half of a video's frames is overwritten with zeros; header and length are intact."""
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path = tree.sequence(key).video(serial, modality)
     data = bytearray(path.read_bytes())
     start = data.index(b"mdat") + 4
     length = int.from_bytes(data[start - 8 : start - 4], "big") - 8
@@ -111,21 +122,21 @@ def overwrite_video(tree, key, serial, modality=download.RGB) -> Path:
 
 
 def empty_video(tree, key, serial, modality=download.RGB) -> Path:
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path = tree.sequence(key).video(serial, modality)
     write_bytes(path, b"")
     return path
 
 
 def shorten_video(tree, key, serial, frames=1, modality=download.RGB) -> Path:
     """An intact video has fewer frames than the annotation."""
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path = tree.sequence(key).video(serial, modality)
     write_video(path, decode(path)[:-frames], FPS)
     return path
 
 
 def square_video(tree, key, serial, modality=download.RGB) -> Path:
     """A video of another aspect than imgSize."""
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path = tree.sequence(key).video(serial, modality)
     height = tree.size[0] // 2 * 2
     write_video(path, decode(path)[:, :, :height], FPS)
     return path
@@ -133,17 +144,14 @@ def square_video(tree, key, serial, modality=download.RGB) -> Path:
 
 def exchange_videos(tree, key, one, two, modality=download.RGB) -> Path:
     """The videos of two cameras have each other's names."""
-    folder = tree.sequence(key).folder(modality)
-    first, second, aside = folder / f"{one}.mp4", folder / f"{two}.mp4", folder / "aside"
-    first.rename(aside)
-    second.rename(first)
-    aside.rename(second)
+    first, second = (tree.sequence(key).video(serial, modality) for serial in (one, two))
+    _exchange(first, second)
     return first
 
 
 def vary_rate(tree, key, serial, modality=download.RGB) -> Path:
     """A video is at 20 frames per second in its first half and at 60 in its second, 30 on average."""
-    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path = tree.sequence(key).video(serial, modality)
     frames = decode(path)
     path.unlink()
     times = np.where(np.arange(len(frames)) < len(frames) // 2, 3, 1).cumsum()
@@ -210,9 +218,7 @@ def move_world(tree, key, degrees=4.0, metres=0.05, serials=None) -> Path:
 
 
 def garble_calibration(tree, key) -> Path:
-    path = tree.sequence(key).calibration
-    write_bytes(path, path.read_bytes()[:-40])
-    return path
+    return _cut(tree.sequence(key).calibration, -40)
 
 
 # Objects.
@@ -263,17 +269,14 @@ def poses_world_to_object(tree, key, role="tool") -> Path:
 def exchange_object_poses(tree, key) -> Path:
     """The contents of the pose files of tool and target are exchanged; returns their folder."""
     tool, target = (tree.sequence(key).find_object_pose(role)[1] for role in ("tool", "target"))
-    data = tool.read_bytes()
-    write_bytes(tool, target.read_bytes())
-    write_bytes(target, data)
+    _exchange(tool, target)
     return tool.parent
 
 
 def cut_poses(tree, key, role="tool") -> Path:
     """A pose file that ends early."""
     _, path = tree.sequence(key).find_object_pose(role)
-    write_bytes(path, path.read_bytes()[:-100])
-    return path
+    return _cut(path, -100)
 
 
 def mesh_in_metres(tree, object_id) -> Path:
@@ -317,9 +320,7 @@ def forbidden_pickle(tree, key, side="left") -> Path:
 
 def cut_pickle(tree, key, side="left", keep=0.5) -> Path:
     path = tree.sequence(key).folder(download.HANDS) / f"{side}_hand.pkl"
-    data = path.read_bytes()
-    write_bytes(path, data[: int(keep * len(data))])
-    return path
+    return _cut(path, int(keep * path.stat().st_size))
 
 
 def _edit_hand(tree, key, side, edit) -> Path:
@@ -334,10 +335,7 @@ def exchange_hand_files(tree, key) -> Path:
     """The files of left and right hand, of poses and of shapes, are exchanged; returns one."""
     folder = tree.sequence(key).folder(download.HANDS)
     for suffix in ("hand.pkl", "hand_shape.pkl"):
-        left, right = (folder / f"{side}_{suffix}" for side in ("left", "right"))
-        data = left.read_bytes()
-        write_bytes(left, right.read_bytes())
-        write_bytes(right, data)
+        _exchange(folder / f"left_{suffix}", folder / f"right_{suffix}")
     return folder / "left_hand.pkl"
 
 
@@ -383,14 +381,14 @@ def far_hand(tree, key, side="right") -> Path:
 
 
 def short_ego(tree, key, missing=1) -> Path:
-    path = tree.sequence(key).folder("Egocentric_RGB_Videos") / "color.mp4"
+    path = tree.sequence(key).ego_video
     write_video(path, decode(path)[:-missing], FPS, "mpeg4")
     return path
 
 
 def bad_calibration_status(tree, key, status="bad_calibration", cameras=()) -> Path:
     """The mirror's taco_info.csv, in which one sequence's calibration is marked bad."""
-    path = tree.root / "taco_info.csv"
+    path = tree.root / download.INFO_FILE
     rows = ["sequence_id,n_frames,calib_status,calib_bad_cams,calib_reviewed"]
     for name, written in tree.written.items():
         shoot = written.shoot
