@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -95,9 +95,15 @@ class AblateOptions:
                 raise ValueError(f"--{name} {value}: give a number of at least 1")
         if self.train and (self.out is None or not self.cache):
             raise ValueError("--train needs --cache CACHE, written by python -m reference_model.prepare, and --out OUT")
-        if self.record and (self.preset != "micro" or self.train or self.limit is not None or self.steps is not None):
+        if self.train and (self.record or self.limit is not None):
+            raise ValueError("--train evaluates nothing: leave out --record and --limit")
+        if not self.train and self.steps is not None and self.out is None:
+            raise ValueError(f"--steps {self.steps} needs --out OUT, where --train wrote its trial")
+        partial = self.limit is not None or self.steps is not None or self.samples != 3 or self.split != "test_seen"
+        if self.record and (self.preset != "micro" or self.dataset != "synthetic" or partial):
             raise ValueError(
-                "--record is for the rows of micro on all clips, completely trained: leave out --preset, --train, --limit and --steps"
+                "--record is for the rows of micro on all clips of synthetic's test_seen, completely trained: leave out --preset, --steps, --limit, "
+                "--samples, --dataset and --split"
             )
 
 
@@ -121,56 +127,68 @@ def _train(options: AblateOptions) -> int:
         console.print(f"training {model}", markup=False, highlight=False, soft_wrap=True)
         if code := run_training([*words, *shared], options.processes):
             return code
-    command = f"{PROGRAM} --preset {options.preset} --out {options.out}"
+    steps = "" if options.steps is None else f" --steps {options.steps}"
+    command = f"{PROGRAM} --preset {options.preset} --seeds {options.seeds}{steps} --out {options.out}"
     console.print(f"all rows are trained; to evaluate them: {command}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 def _evaluate(options: AblateOptions) -> int:
     from hoibench.cli.run import run_command
-    from reference_model.ablations.evaluation import (
-        DOCS,
-        RECORDED,
-        START_FOLDER,
-        Evaluation,
-        export_models,
-        record,
-        shipped_folders,
-        write_report,
-    )
-    from reference_model.ablations.trainings import Trainings
+    from reference_model.ablations.evaluation import DOCS, RECORDED, Evaluation, publish, record, write_report
 
     models = _find_models(options)
-    if options.record and options.out is not None:
-        start = Trainings(options.preset, options.out).model_of(START, 0)
-        folders = {START: START_FOLDER, **shipped_folders(options.preset)}
-        exported = export_models({START: start, **models[0]}, folders)
-        models[0] = {name: exported[name] for name in models[0]}
     runs = options.runs / (options.preset if options.limit is None else f"{options.preset}-{options.limit}-clips")
-    evaluation = Evaluation(options.preset, models, runs)
-    create_output_folder(runs)  # before the runs, which take long
-    flags = ["--dataset", options.dataset, "--split", options.split, "--device", options.device]
-    flags += ["--seed", ",".join(map(str, range(options.samples)))]
-    for name in ("limit", "workers", "root", "weights"):
+    create_output_folder(runs, "--runs")  # before the runs, which take long
+    staged = _export(options, models, runs / "models") if options.record and options.out is not None else []
+    if staged:
+        models = [{name: folders[name] for name in found} for folders, found in zip(staged, models, strict=True)]
+    clips = ["--dataset", options.dataset, "--split", options.split]
+    clips += ["--seed", ",".join(map(str, range(options.samples)))]
+    clips += [] if options.limit is None else ["--limit", str(options.limit)]
+    flags = ["--device", options.device]
+    for name in ("workers", "root", "weights"):
         value = getattr(options, name)
         flags += [] if value is None else [f"--{name}", str(value)]
-    for words in evaluation.run_arguments(flags):
-        if code := run_command(words):
-            return code
+    evaluation = Evaluation(options.preset, models, runs, clips, flags)
+    code = max([run_command(words) for words in evaluation.run_arguments()])
     page = write_report(evaluation.run_folders, options.preset, runs)
-    if options.record:
-        record(evaluation.run_folders, options.preset, RECORDED, DOCS)
     Console(emoji=False).out((runs / "ablations.md").read_text("utf-8") + str(page), highlight=False)
-    return 0
+    if options.record and code == 0:
+        names = {str(path.absolute()): name for path, name in ((options.out, "OUT"), (options.root, "ROOT")) if path}
+        record(evaluation.run_folders, options.preset, RECORDED, DOCS, names)
+        if staged:
+            publish(staged[0])
+    return code
+
+
+def _export(options: AblateOptions, models: Sequence[Mapping[str, Path]], out: Path) -> list[dict[str, Path]]:
+    """Write the models of each training, and the common start, in float16; return their folders by name of the row.
+
+    Raises:
+        ValueError: a training lacks a row.
+    """
+    from reference_model.ablations.evaluation import export_models
+    from reference_model.ablations.trainings import Trainings
+
+    assert options.out is not None, "only trained models are exported"
+    start = Trainings(options.preset, options.out).model_of(START, 0)
+    exported = []
+    for n, found in enumerate(models):
+        if missing := [name for name in ROWS if name not in found]:
+            raise ValueError(f"--record: training {n} has no {', '.join(missing)}: train all rows first")
+        folders = {name: out / f"training-{n}" / ROWS[name].trained for name in found}
+        exported.append(export_models({START: start, **found}, {START: out / START, **folders}))
+    return exported
 
 
 def _find_models(options: AblateOptions) -> list[dict[str, Path]]:
     """Return the models of each training by the row's name, and name the rows that have none.
 
     Raises:
-        ValueError: no row has a model.
+        ValueError: no row has a model, or the models were trained differently.
     """
-    from reference_model.ablations.evaluation import shipped_models, trained_models
+    from reference_model.ablations.evaluation import shipped_models
     from reference_model.ablations.trainings import Trainings
 
     if options.out is None:
@@ -178,10 +196,11 @@ def _find_models(options: AblateOptions) -> list[dict[str, Path]]:
             raise ValueError(f"--seeds {options.seeds} needs --out OUT: hoibench has the models of one training")
         models = [found] if (found := shipped_models(options.preset)) else []
     else:
-        models = trained_models(Trainings(options.preset, options.out, options.steps), range(options.seeds))
+        models = Trainings(options.preset, options.out, options.steps).find_models(range(options.seeds))
     if len(models) < options.seeds:
         found_in = options.out or "hoibench"
-        command = f"{PROGRAM} --preset {options.preset} --train --seeds {options.seeds} --cache CACHE --out OUT"
+        steps = "" if options.steps is None else f" --steps {options.steps}"
+        command = f"{PROGRAM} --preset {options.preset} --train --seeds {options.seeds}{steps} --cache CACHE --out OUT"
         raise ValueError(
             f"the rows of {options.preset} have the models of {len(models)} of {options.seeds} trainings in {found_in}: "
             f"train them by {command}, and give --out OUT"

@@ -16,8 +16,8 @@ def require_wan(preset: str, config: SyncMV4DConfig, wan: Path | None) -> None:
         raise ValueError(f"preset {preset} needs --wan FOLDER, a copy of Wan2.2-TI2V-5B-Diffusers: {DOWNLOAD_COMMAND}")
 
 
-def create_output_folder(folder: Path) -> None:
-    """Create the folder given by ``--out`` if it is missing, and check that files can be written to it.
+def create_output_folder(folder: Path, flag: str = "--out") -> None:
+    """Create the folder given by ``flag`` if it is missing, and check that files can be written to it.
 
     Raises:
         ValueError: the folder cannot be written; names it and the system's reason.
@@ -29,4 +29,4 @@ def create_output_folder(folder: Path) -> None:
     except OSError as error:
         if is_disk_full(error):
             raise
-        raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a writable folder") from error
+        raise ValueError(f"{flag} {folder} cannot be written ({error.strerror}): give a writable folder") from error

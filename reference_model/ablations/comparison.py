@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from hoibench.results.power import clusters_needed
 from hoibench.results.significance import MIN_CLUSTERS, PairedTest, compare_pairs
 from reference_model.ablations.rows import ROWS, Row
 
-Verdict = Literal["better", "worse", "not separable"]
+Verdict = Literal["better", "worse", "not separable", "not judged"]
 METHOD = "syncmv4d"
 FULL = "full"
 
@@ -41,7 +42,9 @@ COLUMNS = (
     TableColumn("matching_pixels/sift-mnn", "full", "matching pixels", "Mat. Pix."),
     TableColumn("mv_rpe_scene", "full", "multi-view RPE, %", "RPE"),
     TableColumn("chamfer", "full", "Chamfer distance, m", ""),
+    TableColumn("motion_following", "full", "motion following", ""),
 )
+"""The columns: those of the paper, the Chamfer distance, and how far tracks follow the true motion, since standing still may be near the truth."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Comparison:
         difference, low, high: difference of the means over clips, with its 95 % interval: of values, or of absolute log ratios to the truth.
         p: p-value, corrected for all comparisons of its table and column.
         by_training: the difference in each training alone, for trainings that have both rows.
-        verdict: the row is better or worse than the other if the test separates them and the sign is the same in each training.
+        verdict: the row is better or worse than the other if the test separates them and the sign is the same in each training; not judged if a
+            value of one of them is misleading, or not to be ranked.
         clips_needed: number of clips that would separate them in 80 % of tables; None if more than were tried, or if it cannot be estimated.
     """
 
@@ -72,13 +76,13 @@ class Entry:
     Attributes:
         value: mean over clips, sampling seeds and trainings; None without one.
         status: ``ok``, or the reason why there is no value.
-        grey: the reason why the value is misleading by a rule of the metric's card, or None.
+        unjudged: the reason why the value is misleading by a rule of the metric's card, or not ranked, or None.
         coverage: mean share of true points that have a prediction; None for metrics of videos.
     """
 
     value: float | None
     status: str
-    grey: str | None
+    unjudged: str | None
     coverage: float | None
 
 
@@ -95,12 +99,18 @@ def find_column(board: Board, column: TableColumn) -> int | None:
 
 
 def find_rows(board: Board, base: str) -> dict[str, list[int]]:
-    """Return for each row of the tables that the board has the indices of its board rows, one for each training."""
-    found: dict[str, list[int]] = {}
-    for name in ROWS:
-        if indices := [m for m, row in enumerate(board.rows) if row.method.key == f"{METHOD}+{base}-{name}"]:
-            found[name] = indices
-    return found
+    """Return for each row of the tables the indices of its board rows, one for each training.
+
+    The rows are those of the first training; a training that lacks one of them is left out, so that all rows are means over the same trainings.
+    """
+    prefix = f"{METHOD}+{base}-"
+    runs: dict[Path, dict[str, int]] = {run.folder: {} for run in board.runs}
+    for m, row in enumerate(board.rows):
+        if row.method.key.startswith(prefix) and (name := row.method.key.removeprefix(prefix)) in ROWS:
+            runs[row.run.folder][name] = m
+    names = [name for name in ROWS if name in next(iter(runs.values()))]
+    complete = [found for found in runs.values() if found.keys() >= set(names)]
+    return {name: [found[name] for found in complete] for name in names}
 
 
 def read_entry(board: Board, indices: Sequence[int], n: int) -> Entry:
@@ -112,14 +122,20 @@ def read_entry(board: Board, indices: Sequence[int], n: int) -> Entry:
         n: index of the column.
     """
     cells = [board.cells[m, n] for m in indices]
-    grey = next((cell.grey for cell in cells if cell.grey), None)
+    unjudged = next((reason for m in indices if (reason := _why_not_judged(board, m, n))), None)
     coverages = [cell.conditions.coverage for cell in cells if cell.conditions.coverage is not None]
     coverage = float(np.mean(coverages)) if coverages else None
     values = [cell.value for cell in cells if cell.value is not None]
     if len(values) < len(cells):
         status = next(cell.status for cell in cells if cell.value is None)
         return Entry(None, status.replace("_", " "), None, coverage)
-    return Entry(float(np.mean(values)), "ok", grey, coverage)
+    return Entry(float(np.mean(values)), "ok", unjudged, coverage)
+
+
+def training_spread(board: Board, indices: Sequence[int], n: int) -> float | None:
+    """Return by how much the values of a row's trainings in column ``n`` differ at most; None without two values."""
+    values = [cell.value for m in indices if (cell := board.cells[m, n]).value is not None]
+    return max(values) - min(values) if len(values) > 1 else None
 
 
 def pairs_with_full(rows: Iterable[str]) -> list[tuple[str, str]]:
@@ -161,13 +177,19 @@ def compare(
     needed = _clips_needed(cost, present, board, chosen)
     sign = -1.0 if board.columns[n].card.direction == "higher" else 1.0
     return {
-        pair: _comparison(test, sign, sign * _by_training(board, indices, n, pair), clips)
+        pair: _comparison(
+            test,
+            sign,
+            sign * _by_training(board, indices, n, pair),
+            clips,
+            is_judged=not any(_why_not_judged(board, m, n) for name in pair for m in indices[name]),
+        )
         for pair, test, clips in zip(named, tests, needed, strict=True)
     }
 
 
 def paper_ordering(comparison: Comparison, one: float, other: float, *, higher_is_better: bool) -> str:
-    """Return whether the paper's ordering of two rows is ``confirmed``, ``contradicted`` or ``not separable`` here.
+    """Return whether the paper's ordering of two rows is ``confirmed``, ``contradicted``, ``not separable`` or ``not judged`` here.
 
     Args:
         comparison: the comparison of the first row with the second.
@@ -175,8 +197,8 @@ def paper_ordering(comparison: Comparison, one: float, other: float, *, higher_i
         other: that of the second.
         higher_is_better: whether the paper's larger number is the better one.
     """
-    if comparison.verdict == "not separable":
-        return "not separable"
+    if comparison.verdict in ("not separable", "not judged"):
+        return comparison.verdict
     paper_says: Verdict = "better" if (one > other) == higher_is_better else "worse"
     return "confirmed" if comparison.verdict == paper_says else "contradicted"
 
@@ -195,6 +217,13 @@ def _average(
     return np.where(present, means, 0.0), present
 
 
+def _why_not_judged(board: Board, m: int, n: int) -> str | None:
+    """Return why a value is misleading or not ranked; a metric that is never ranked on these clips is judged here, if the paper's column is."""
+    cell, card = board.cells[m, n], board.columns[n].card
+    is_ranked = card.is_ranked and (card.ranked_with_truth or cell.conditions.truth is None)
+    return cell.grey or (cell.standing.unranked if is_ranked else None)
+
+
 def _by_training(board: Board, indices: Mapping[str, Sequence[int]], n: int, pair: tuple[str, str]) -> np.ndarray:
     """Return the mean difference in cost in each run (training) that has both rows, (T,)."""
     scores = board.scores[n]
@@ -208,11 +237,13 @@ def _by_training(board: Board, indices: Mapping[str, Sequence[int]], n: int, pai
     return np.array([difference for _, difference in sorted(differences)])
 
 
-def _comparison(test: PairedTest, sign: float, by_training: np.ndarray, clips_needed: int | None) -> Comparison:
+def _comparison(
+    test: PairedTest, sign: float, by_training: np.ndarray, clips_needed: int | None, *, is_judged: bool
+) -> Comparison:
     low, high = sorted((sign * test.low, sign * test.high))
     agree = len(set(np.sign(by_training))) == 1
-    verdict: Verdict = "not separable"
-    if test.is_separated and agree:
+    verdict: Verdict = "not separable" if is_judged else "not judged"
+    if is_judged and test.is_separated and agree:
         verdict = "better" if test.difference < 0 else "worse"
     return Comparison(
         difference=sign * test.difference + 0.0,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from hoibench import __version__
 from hoibench.metric_card import all_cards
 from hoibench.results.board import Board, build_boards
 from hoibench.results.run_folder import read_run
-from hoibench.store import write_bytes
+from hoibench.store import sha256_json, write_bytes
 from leaderboard.build import ExtraPage, SiteOptions, build
 from reference_model.ablations.comparison import COLUMNS, METHOD
 from reference_model.ablations.rows import ROWS, START
 from reference_model.ablations.tables import build_report, html_report, latex_report, markdown_report
-from reference_model.ablations.trainings import Trainings
 from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE, read_config_and_digest
 from reference_model.method import read_spec
 from reference_model.publishing.results import record_run
@@ -23,8 +25,6 @@ RECORDED = CHECKPOINTS / "ablations" / "results"
 """Folder of the recorded runs, one for each training."""
 START_FOLDER = CHECKPOINTS / "ablations" / START
 """Folder of the rows' common start, from which they can be trained again."""
-COMPANIONS = ("epipolar_share/sift-mnn", "dynamic_degree_px/dis", "net_motion/dis", "motion_following")
-"""Metrics that are scored beside those of the tables, for the rules that grey misleading values; without versions."""
 SITE_CLIPS = 3
 """Clips with videos on the site of all trainings; the page of each run has more."""
 DOCS = CHECKPOINTS.parents[1] / "docs" / "ablations.md"
@@ -40,33 +40,44 @@ class Evaluation:
         base: the preset of which the rows are variants, such as ``micro``.
         models: of each training the folder of each row's model, by name of the row.
         runs: folder of the runs, one for each training.
+        clips: arguments of ``hoibench run`` that choose clips and seeds.
+        flags: its arguments that change no value, such as the number of workers.
     """
 
     base: str
     models: Sequence[Mapping[str, Path]]
     runs: Path
+    clips: Sequence[str] = ()
+    flags: Sequence[str] = ()
 
-    @property
+    @cached_property
     def run_folders(self) -> list[Path]:
-        """The run folder of each training."""
-        return [self.runs / f"training-{n}" for n in range(len(self.models))]
+        """The run folder of each training; its name has a digest of what decides the values, so that no run is continued with other models."""
+        folders = []
+        for n, models in enumerate(self.models):
+            digests = {row: read_config_and_digest(model)[1] for row, model in models.items()}
+            digest = sha256_json([__version__, self._metrics, digests, *self.clips])
+            folders.append(self.runs / f"training-{n}-{digest[:8]}")
+        return folders
 
-    def run_arguments(self, flags: Sequence[str]) -> list[list[str]]:
-        """Return the arguments of ``hoibench run`` for each training.
-
-        Args:
-            flags: further arguments, such as the clips, the same for all.
-        """
-        wanted = {*(column.metric for column in COLUMNS), *COMPANIONS}
-        metrics = ",".join(each for each in all_cards() if each.partition("@")[0] in wanted)
+    def run_arguments(self) -> list[list[str]]:
+        """Return the arguments of ``hoibench run`` for each training."""
         runs = []
         for models, folder in zip(self.models, self.run_folders, strict=True):
-            words = ["--metrics", metrics, "--no-frozen-self", "--out", str(folder), *flags]
+            words = [*self.clips, "--metrics", self._metrics, "--no-frozen-self", "--out", str(folder), *self.flags]
             for row, model in models.items():
                 key = f"{METHOD}+{self.base}-{row}"
                 words += ["--method", key, "--set", f"{key}.checkpoint={model}"]
             runs.append(words)
         return runs
+
+    @cached_property
+    def _metrics(self) -> str:
+        """The metrics of the columns and their companions, joined by commas."""
+        wanted = {column.metric for column in COLUMNS}
+        cards = [card for id, card in all_cards().items() if id.partition("@")[0] in wanted]
+        companions = [rule.metric for card in cards for rule in card.companions]
+        return ",".join(dict.fromkeys([*(card.id for card in cards), *companions]))
 
 
 def shipped_folders(base: str) -> dict[str, Path]:
@@ -101,15 +112,6 @@ def export_models(models: Mapping[str, Path], folders: Mapping[str, Path]) -> di
     return {name: folders[name] for name in models}
 
 
-def trained_models(trainings: Trainings, seeds: Sequence[int]) -> list[dict[str, Path]]:
-    """Return the folders of the rows' models, by name of the row, of each seed that has any."""
-    found = []
-    for seed in seeds:
-        paths = {name: trainings.model_of(name, seed) for name in ROWS}
-        found.append({name: path for name, path in paths.items() if (path / METADATA_FILE).is_file()})
-    return [models for models in found if models]
-
-
 def read_board(folders: Sequence[Path]) -> Board:
     """Return the board of the runs of all trainings.
 
@@ -132,23 +134,34 @@ def write_report(folders: Sequence[Path], base: str, out: Path) -> Path:
     return index.with_name("ablations.html")
 
 
-def record(folders: Sequence[Path], base: str, out: Path, docs: Path) -> None:
+def record(folders: Sequence[Path], base: str, out: Path, docs: Path, names: Mapping[str, str]) -> None:
     """Copy the results of runs, without paths of this machine, to a folder, and write their tables into a page of the documentation.
 
     Args:
         folders: the run folders, one for each training.
         base: the base of the rows.
-        out: the folder to write, with a subfolder for each run.
+        out: the folder to write, with a subfolder for each run; earlier results there are deleted.
         docs: the page, with the lines ``BEGIN`` and ``END``, between which the tables come.
+        names: what stands for other paths in the records, by path.
 
     Raises:
         ValueError: the page lacks one of these lines.
     """
     places = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], *(each.absolute().parent for each in folders))}
-    copies = [out / folder.name for folder in folders]
-    for source, copy in zip(folders, copies, strict=True):
-        record_run(source, copy, places | {f"{Path.cwd()}/": ""})
+    shutil.rmtree(out, ignore_errors=True)
+    for n, source in enumerate(folders):
+        record_run(
+            source, out / f"training-{n}", {**places, f"{Path.cwd()}/": "", source.name: f"training-{n}", **names}
+        )
     write_tables(docs, recorded_tables(out, base))
+
+
+def publish(staged: Mapping[str, Path]) -> None:
+    """Make models in float16, by name of the row or of the common start, those that are part of hoibench."""
+    for name, folder in ({START: START_FOLDER} | shipped_folders("micro")).items():
+        if name in staged:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(staged[name], folder)
 
 
 def recorded_tables(folder: Path, base: str) -> str:

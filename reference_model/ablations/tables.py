@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hoibench.reference_rows import FROZEN
 from hoibench.results.board import Board
 from hoibench.results.comparison import quantity
 from hoibench.results.table_text import latex_table, markdown_table
@@ -28,6 +29,7 @@ from reference_model.ablations.comparison import (
     paper_ordering,
     read_entry,
     rows_of_table,
+    training_spread,
 )
 from reference_model.ablations.rows import MARKS, ROWS
 
@@ -73,7 +75,7 @@ class AblationReport:
         summary: the clips, trainings and seeds, as a sentence.
         tables: the paper's tables.
         neighbours: a line for each comparison of a row with its neighbour, from which it differs in one thing.
-        notes: sentences on values that are missing, greyed or incomplete.
+        notes: sentences on the size of differences, and on values that are not judged, missing or incomplete.
     """
 
     summary: str
@@ -93,16 +95,18 @@ def build_report(board: Board, base: str) -> AblationReport:
         raise ValueError(f"{board.runs[0].folder} has no row of Tables 3 and 4 of {base}: evaluate them first")
     columns = {column: n for column in COLUMNS if (n := find_column(board, column)) is not None}
     entries = {name: {column: read_entry(board, m, n) for column, n in columns.items()} for name, m in indices.items()}
-    tables = [_build_table(number, board, indices, columns, entries) for number in TABLES]
-    pairs = pairs_with_neighbours(indices)
-    neighbours = _difference_lines(board, columns, _compare(board, indices, columns, pairs), entries)
+    to_full, to_neighbours = pairs_with_full(indices), pairs_with_neighbours(indices)
+    pairs = list(dict.fromkeys([*to_full, *to_neighbours]))
+    compared = {column: compare(board, indices, n, pairs) for column, n in columns.items()}
+    tables = [_build_table(number, board, columns, entries, compared) for number in TABLES]
+    neighbours = _difference_lines(board, columns, compared, to_neighbours)
     for line in neighbours:
         line["differs in"] = next(row.thing for row in ROWS.values() if row.title == line["row"])
     return AblationReport(
         summary=_summary(board, indices),
         tables=[table for table in tables if table.measured],
         neighbours=neighbours,
-        notes=_notes(columns, entries, indices),
+        notes=[*_general_notes(board, columns, indices), *_notes(columns, entries)],
     )
 
 
@@ -144,55 +148,43 @@ def html_report(report: AblationReport) -> str:
 
 
 def _build_table(
-    number: int,
-    board: Board,
-    indices: Mapping[str, Sequence[int]],
-    columns: Mapping[TableColumn, int],
-    entries: Entries,
+    number: int, board: Board, columns: Mapping[TableColumn, int], entries: Entries, compared: Compared
 ) -> AblationTable:
     reported = _reported(number)
-    rows = rows_of_table(number, indices)
-    compared = _compare(board, indices, columns, pairs_with_full(row.name for row in rows))
+    rows = rows_of_table(number, entries)
     measured = []
     for row in rows:
         line = {"row": row.title}
         line |= {mark: MARK_TEXTS[has] for mark, has in zip(MARKS, row.marks, strict=True)} if number == 3 else {}
-        line |= {
-            column.title: _entry_text(entries[row.name][column], compared[column].get((row.name, FULL)))
-            for column in columns
-        }
+        for column, n in columns.items():
+            is_value = quantity(board.columns[n].card) == "value"  # else the difference is of another quantity
+            line[column.title] = _entry_text(
+                entries[row.name][column], compared[column].get((row.name, FULL)), with_difference=is_value
+            )
         measured.append(line)
     return AblationTable(
         number=number,
         title=reported.title,
         measured=measured,
         paper=[_paper_texts(reported, row.paper.get(number, "")) for row in rows],
-        differences=_difference_lines(board, columns, compared, entries, reported),
+        differences=_difference_lines(board, columns, compared, [(row.name, FULL) for row in rows], reported),
     )
-
-
-def _compare(
-    board: Board,
-    indices: Mapping[str, Sequence[int]],
-    columns: Mapping[TableColumn, int],
-    pairs: Sequence[tuple[str, str]],
-) -> Compared:
-    return {column: compare(board, indices, n, pairs) for column, n in columns.items()}
 
 
 def _difference_lines(
     board: Board,
     columns: Mapping[TableColumn, int],
     compared: Compared,
-    entries: Entries,
+    pairs: Sequence[tuple[str, str]],
     reported: ReportedTable | None = None,
 ) -> list[Texts]:
-    """Return a line for each comparison in each column: with the paper's ordering if its table is given, else with the other row."""
+    """Return a line for each compared pair in each column: with the paper's ordering if its table is given, else with the other row."""
     lines = []
     for column, n in columns.items():
-        for (one, other), found in compared[column].items():
+        for one, other in pairs:
+            if (found := compared[column].get((one, other))) is None:
+                continue
             kind = quantity(board.columns[n].card)
-            greyed = ", greyed" if entries[one][column].grey or entries[other][column].grey else ""
             line = {
                 "row": ROWS[one].title,
                 **({} if reported is not None else {"against": ROWS[other].title}),
@@ -200,12 +192,11 @@ def _difference_lines(
                 "difference [95 %]": f"{_signed(found.difference)} {_interval(found)}",
                 "each training": ", ".join(map(_signed, found.by_training)),
                 "p": f"{found.p:.4f}",
-                "row is": f"{found.verdict}{greyed}",
+                "row is": found.verdict,
                 "clips that separate": _clips_text(found),
             }
             if reported is not None:
-                ordering = _ordering(found, column, reported, one, other)
-                line["the paper's ordering"] = f"{ordering}{greyed}" if ordering else "none"
+                line["the paper's ordering"] = _ordering(found, column, reported, one, other) or "none"
             lines.append(line)
     return lines
 
@@ -244,13 +235,14 @@ def _latex(lines: list[Texts], caption: str) -> str:
     return latex_table(pd.DataFrame(lines), caption).replace("✓", r"$\checkmark$").replace("–", "--")
 
 
-def _entry_text(entry: Entry, comparison: Comparison | None) -> str:
+def _entry_text(entry: Entry, comparison: Comparison | None, *, with_difference: bool) -> str:
     if entry.value is None:
         return entry.status
-    text = f"{entry.value:.4g}{', greyed' if entry.grey else ''}"
+    text = f"{entry.value:.4g}"
     if comparison is None:
-        return text
-    return f"{text} ({_signed(comparison.difference)} {_interval(comparison)}, {comparison.verdict})"
+        return f"{text} (not judged)" if entry.unjudged else text
+    difference = f"{_signed(comparison.difference)} {_interval(comparison)}, " if with_difference else ""
+    return f"{text} ({difference}{comparison.verdict})"
 
 
 def _clips_text(found: Comparison) -> str:
@@ -268,25 +260,48 @@ def _signed(number: float) -> str:
 
 
 def _summary(board: Board, indices: Mapping[str, Sequence[int]]) -> str:
-    trainings = max(map(len, indices.values()))
+    trainings = len(indices[next(iter(indices))])
     seeds = min(board.rows[m].seeds for each in indices.values() for m in each)
     return (
-        f"{board.extent} of {board.split}; {count(trainings, 'training')} of each row, with {count(seeds, 'sampling seed')} each. "
-        "A difference is the row's mean minus the other's, with its 95 % interval over clips; better and worse are separated by the test of "
-        "docs/statistics.md, with p corrected for the comparisons of one column, and have the same sign in each training."
+        f"{board.extent} of {board.split}; {count(trainings, 'training')} of each row from one common start, with "
+        f"{count(seeds, 'sampling seed')} each. A difference is of means over clips, the row's minus the other's, of the value or, where the column "
+        "says so, of the absolute log ratio to the truth, with its 95 % interval; better and worse are separated by the test of docs/statistics.md, "
+        "with p corrected for all comparisons of one column, and have the same sign in each training. "
+        + ("With one training they speak of these weights, not of the method. " if trainings == 1 else "")
+        + "The paper's numbers are of other data, another model and another matcher: only the order of two rows can be compared."
         + (f" {board.warning[0].upper()}{board.warning[1:]}." if board.is_demonstration else "")
     )
 
 
-def _notes(columns: Mapping[TableColumn, int], entries: Entries, indices: Mapping[str, Sequence[int]]) -> list[str]:
+def _general_notes(board: Board, columns: Mapping[TableColumn, int], indices: Mapping[str, Sequence[int]]) -> list[str]:
+    """Return what helps to judge the size of differences: how far trainings of one row differ, and what standing still gets; and what is left out."""
+    notes = [f"{ROWS[FULL].title}: {ROWS[FULL].thing}."] if FULL in indices else []
+    for column, n in columns.items():
+        spreads = {name: spread for name, m in indices.items() if (spread := training_spread(board, m, n)) is not None}
+        if spreads:
+            most = max(spreads, key=lambda name: spreads[name])
+            notes.append(
+                f"{column.title}: trainings of one row, which differ in the seed alone, differ by up to {spreads[most]:.3g} ({ROWS[most].title})."
+            )
+    still = next((m for m, row in enumerate(board.rows) if row.method.key == FROZEN), None)
+    if still is not None:
+        cells = {column: board.cells[still, n].value for column, n in columns.items()}
+        texts = [f"{column.title} {value:.4g}" for column, value in cells.items() if value is not None]
+        notes.append(
+            f"The true first frame held still, with true depths, which no method is given, has {', '.join(texts)}."
+        )
+    if (left_out := len(board.runs) - len(next(iter(indices.values())))) > 0:
+        notes.append(f"{count(left_out, 'training')} without all of these rows left out.")
+    return notes
+
+
+def _notes(columns: Mapping[TableColumn, int], entries: Entries) -> list[str]:
+    """Return what must be known of single rows: values that are not judged or incomplete, and rows without tracks."""
     notes = []
-    trainings = max(map(len, indices.values()))
     for name, row in entries.items():
-        if len(indices[name]) < trainings:
-            notes.append(f"{ROWS[name].title}: {len(indices[name])} of {trainings} trainings.")
-        for reason in dict.fromkeys(row[column].grey for column in columns if row[column].grey):
-            titles = " and ".join(column.title for column in columns if row[column].grey == reason)
-            notes.append(f"{ROWS[name].title}, {titles}: greyed, since {reason}.")
+        for reason in dict.fromkeys(row[column].unjudged for column in columns if row[column].unjudged):
+            titles = " and ".join(column.title for column in columns if row[column].unjudged == reason)
+            notes.append(f"{ROWS[name].title}, {titles}: not judged, since {reason}.")
         coverage = next((entry.coverage for entry in row.values() if entry.coverage is not None), None)
         if coverage is not None and coverage < 1:
             notes.append(f"{ROWS[name].title}: {100 * coverage:.1f} % of the true points have a prediction.")

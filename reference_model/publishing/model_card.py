@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -39,8 +38,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
         ValueError: a record of the training is damaged.
     """
     settings, (config, _) = run.read_settings(), read_config_and_digest(model)
-    sessions = [Session(**json.loads(line)) for line in (run.path / "sessions.jsonl").read_text("utf-8").splitlines()]
-    sessions = [session for session in sessions if session.iteration < iterations]
+    sessions = [session for session in run.read_sessions() if session.iteration < iterations]
     losses = [entry for entry in read_losses(run.losses) if entry.iteration < iterations]
     stages = stage_iterations(settings, iterations)
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  (Markdown)

@@ -27,7 +27,7 @@ from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
 
 _RUN, _LOCK = "run.json", ".lock"
-_MAY_CHANGE = (
+MAY_CHANGE = (
     "training.save_every",
     "training.keep_checkpoints",
     "training.log_every",
@@ -145,10 +145,15 @@ class RunFolder:
                 f"cannot read {path}, the settings of the checkpoints there ({error}): restore it, or give another --out"
             ) from error
         fix = "give the same settings, or another --out"
-        check_settings(path, recorded, settings.to_json(), fix=fix, ignored=_MAY_CHANGE)
+        check_settings(path, recorded, settings.to_json(), fix=fix, ignored=MAY_CHANGE)
 
     def _has_results(self) -> bool:
         return self.is_finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))
+
+    def read_sessions(self) -> list[Session]:
+        """Read the starts of the training in ``sessions.jsonl``."""
+        lines = (self.path / "sessions.jsonl").read_text("utf-8").splitlines()
+        return [Session(**json.loads(line)) for line in lines]
 
     def append_session(self, iteration: int, processes: int) -> None:
         """Append a start of the training to ``sessions.jsonl``: its first iteration, processes, commit and machine."""

@@ -2,6 +2,13 @@
 
 import dataclasses
 import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import fake_runs
@@ -10,10 +17,13 @@ from safetensors import safe_open
 
 from hoibench.cli import run as run_module
 from hoibench.cli.run import parse_arguments
+from hoibench.results.run_record import RunRecord
+from hoibench.store import sampled_digest
+from reference_model import ablate as ablate_module
 from reference_model.ablate import main
+from reference_model.ablations import evaluation as evaluation_module
 from reference_model.ablations.evaluation import (
     BEGIN,
-    COMPANIONS,
     DOCS,
     END,
     NOT_RECORDED,
@@ -22,15 +32,18 @@ from reference_model.ablations.evaluation import (
     export_models,
     record,
     recorded_tables,
+    shipped_models,
     write_tables,
 )
-from reference_model.ablations.rows import ROWS
+from reference_model.ablations.rows import ROWS, START
 from reference_model.ablations.stored_sizes import stored_bytes
 from reference_model.ablations.trainings import Trainings
 from reference_model.config import preset
 from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE, read_config_and_digest
 from reference_model.loading.saved_model import save_model
 from reference_model.model import SyncMV4D
+from reference_model.training.config import launch_file, read_launch
+from reference_model.training.run_folder import RunSettings
 
 VERSIONS = {"chamfer@1": "chamfer@2", "mv_rpe_scene@1": "mv_rpe_scene@2", "matching_pixels/sift-mnn@1": "matching_pixels/sift-mnn@2"}  # fmt: skip
 """Ids of the installed metrics that stand for the invented ones."""
@@ -40,6 +53,29 @@ def add_model(folder):
     folder.mkdir(parents=True)
     (folder / METADATA_FILE).write_text("{}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Folders of models of three rows and of the common start, with random weights, by name."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("full", "no_cycle", "no_aligner", START):
+        save_model(folder / name, SyncMV4D(preset(f"micro-{name}")), CHECKPOINTS / "micro" / "model")
+    return {path.name: path for path in folder.iterdir()}
+
+
+def add_training(out, name, weights, seed=0, processes=2, **changes):
+    """Write the folder of a finished training of a row, as ``train`` does."""
+    run = Trainings("micro", out).run_of(name, seed)
+    launch = read_launch(launch_file(f"micro-{name}"), preset(f"micro-{name}"))
+    settings = {
+        "model": preset(f"micro-{name}"), "training": dataclasses.replace(launch.training, seed=seed), "engine": "ddp",
+        "caches": {"128x192": "0" * 12}, "start": "model 123",
+    }  # fmt: skip
+    shutil.copytree(weights, run.model)
+    RunSettings(**settings | changes).write(run.path / "run.json")
+    run.append_session(0, processes)
+    return run
 
 
 def write_fake_run(folder, keys, seeds=(0, 1, 2)):
@@ -62,7 +98,13 @@ def write_fake_run(folder, keys, seeds=(0, 1, 2)):
         (["--preset", "wan"], "--preset wan: expected one of micro, nano, wan22_5b"),
         (["--samples", "0"], "--samples 0: give a number of at least 1"),
         (["--train", "--out", "x"], "--train needs --cache CACHE"),
-        (["--record", "--limit", "4"], "leave out --preset, --train, --limit and --steps"),
+        (["--record", "--limit", "4"], "leave out --preset, --steps, --limit, --samples"),
+        (["--record", "--samples", "1"], "leave out --preset, --steps, --limit, --samples"),
+        (
+            ["--train", "--limit", "4", "--out", "x", "--cache", "x"],
+            "--train evaluates nothing: leave out --record and --limit",
+        ),
+        (["--steps", "4"], "--steps 4 needs --out OUT"),
         (["--seeds", "2"], "--seeds 2 needs --out OUT"),
         (["--preset", "nano"], "have the models of 0 of 1 trainings in hoibench: train them by"),
         (["--out", "nowhere"], "in nowhere: train them by"),
@@ -95,19 +137,65 @@ def test_wan_may_be_the_common_start(tmp_path):
     assert all("--initial" in words and words[words.index("--initial") + 1] == "wan" for _, words in missing)
 
 
-def test_a_trial_ends_early_and_is_evaluated_unless_the_training_went_on(tmp_path):
+def test_a_trial_ends_early_in_a_folder_of_its_own(tmp_path):
     trial = Trainings("micro", tmp_path, steps=5)
     missing = list(trial.missing([0]))
-    assert missing[0][0] == tmp_path / "start/model-00000005"
+    assert missing[0][0] == tmp_path / "steps-5/start/model-00000005"
     assert missing[1][1][-2:] == ["--iterations", "5"] and str(missing[0][0]) in missing[1][1]
-    assert trial.model_of("full", 0) == tmp_path / "seed-0/full/model-00000005"
-    model = add_model(tmp_path / "seed-0/full/model")
-    assert trial.model_of("full", 0) == model
+    assert trial.model_of("full", 0) == tmp_path / "steps-5/seed-0/full/model-00000005"
+    long = [model.name for model, _ in Trainings("micro", tmp_path, steps=10**6).missing([0])]
+    assert set(long) == {"model"}, "it ends where the training does"
 
 
-def test_a_trial_as_long_as_the_training_is_the_training(tmp_path):
-    models = [model.name for model, _ in Trainings("micro", tmp_path, steps=10**6).missing([0])]
-    assert set(models) == {"model"}
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": "model 456"}, "were trained with another start: delete one of them"),
+        ({"caches": {"128x192": "1" * 12}}, "were trained with another latent caches"),
+        ({"processes": 1}, "were trained with another number of processes"),
+        ({"model": preset("micro")}, "no_cycle is not of micro-no_cycle: give its --preset, or another --out"),
+    ],
+)
+def test_rows_that_were_trained_differently_are_not_compared(changes, message, models, tmp_path):
+    add_training(tmp_path, "full", models["full"])
+    add_training(tmp_path, "no_cycle", models["no_cycle"], seed=1, **changes)
+    with pytest.raises(ValueError, match=message):
+        Trainings("micro", tmp_path).find_models([0, 1])
+
+
+def test_the_finished_models_of_each_seed_are_found(models, tmp_path):
+    run = add_training(tmp_path, "no_aligner", models["no_aligner"], seed=1)
+    add_training(tmp_path, "full", models["full"], seed=1)
+    found = Trainings("micro", tmp_path).find_models([0, 1])
+    assert [list(each) for each in found] == [["no_aligner", "no_aligner-unfilled", "full"]]
+    assert found[0]["no_aligner"] == found[0]["no_aligner-unfilled"] == run.model
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_stopped_training_ends_by_itself(number, tmp_path):
+    (tmp_path / "training.py").write_text(
+        "import signal, sys, time\n"
+        "def save(*_):\n    time.sleep(1)\n    open('saved', 'w').close()\n    sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, save)\nsignal.signal(signal.SIGINT, save)\n"
+        "open('ready', 'w').close()\ntime.sleep(60)\n"
+    )
+    code = (
+        "from reference_model.ablations import trainings\ntrainings.TRAIN = 'training'\n"
+        "raise SystemExit(trainings.run_training([], processes=1))"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, start_new_session=True
+    )
+    while not (tmp_path / "ready").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    if number == "SIGINT":  # as a terminal does
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 75
+    assert (tmp_path / "saved").exists()
 
 
 def test_a_row_without_training_uses_the_weights_of_its_own(tmp_path):
@@ -115,18 +203,29 @@ def test_a_row_without_training_uses_the_weights_of_its_own(tmp_path):
     assert trainings.run_of("no_aligner-unfilled", 1) == trainings.run_of("no_aligner", 1)
 
 
-def test_the_runs_have_the_rows_with_their_models_and_the_companions(tmp_path):
-    models = [{"full": tmp_path / "a", "no_cycle": tmp_path / "b"}, {"full": tmp_path / "c"}]
-    evaluation = Evaluation("nano", models, tmp_path / "runs")
-    one, other = (parse_arguments(words) for words in evaluation.run_arguments(["--seed", "0,1", "--limit", "2"]))
-    assert one.method == ("syncmv4d+nano-full", "syncmv4d+nano-no_cycle") and other.method == one.method[:1]
-    assert f"syncmv4d+nano-no_cycle.checkpoint={tmp_path / 'b'}" in one.set
-    assert (one.seeds, one.limit, one.out) == ((0, 1), 2, tmp_path / "runs/training-0")
+def test_the_runs_have_the_rows_with_their_models_and_the_companions(models, tmp_path):
+    trained = [{"full": models["full"], "no_cycle": models["no_cycle"]}, {"full": models["full"]}]
+    evaluation = Evaluation("micro", trained, tmp_path / "runs", ["--seed", "0,1", "--limit", "2"], ["--workers", "1"])
+    one, other = (parse_arguments(words) for words in evaluation.run_arguments())
+    assert one.method == ("syncmv4d+micro-full", "syncmv4d+micro-no_cycle") and other.method == one.method[:1]
+    assert f"syncmv4d+micro-no_cycle.checkpoint={models['no_cycle']}" in one.set and not one.frozen_self
+    assert (one.seeds, one.limit, one.workers, one.out) == ((0, 1), 2, 1, evaluation.run_folders[0])
     scored = {name.partition("@")[0] for name in one.metric_names}
-    assert {*COMPANIONS, "matching_pixels_rel/sift-mnn", "mv_rpe_scene", "chamfer"} <= scored
+    assert scored == {
+        "matching_pixels_rel/sift-mnn", "matching_pixels/sift-mnn", "mv_rpe_scene", "chamfer", "motion_following",
+        "epipolar_share/sift-mnn", "dynamic_degree_px/dis", "net_motion/dis",
+    }  # fmt: skip
 
 
-def test_the_tables_of_two_trainings_are_written_and_recorded(tmp_path, monkeypatch, capsys):
+def test_a_run_is_continued_with_the_same_models_and_clips_alone(models, tmp_path):
+    def folder(row="full", clips=("--limit", "2"), flags=()):
+        return Evaluation("micro", [{"full": models[row]}], tmp_path, clips, flags).run_folders[0]
+
+    assert folder() == folder(flags=["--workers", "1"])
+    assert len({folder(), folder(row="no_cycle"), folder(clips=["--limit", "3"])}) == 3
+
+
+def test_the_tables_of_two_trainings_are_written_and_recorded(models, tmp_path, monkeypatch, capsys):
     def run(arguments):
         config = parse_arguments(arguments)
         write_fake_run(config.out, config.method, config.seeds)
@@ -135,7 +234,7 @@ def test_the_tables_of_two_trainings_are_written_and_recorded(tmp_path, monkeypa
     monkeypatch.setattr(run_module, "run_command", run)
     for seed in range(2):
         for row in ("full", "no_cycle", "no_aligner"):
-            add_model(tmp_path / f"out/seed-{seed}/{row}/model")
+            add_training(tmp_path / "out", row, models[row], seed)
     runs = tmp_path / "runs"
     assert main(["--out", str(tmp_path / "out"), "--seeds", "2", "--limit", "8", "--runs", str(runs)]) == 0
     printed = capsys.readouterr()
@@ -143,16 +242,63 @@ def test_the_tables_of_two_trainings_are_written_and_recorded(tmp_path, monkeypa
     assert page == runs / "micro-8-clips/site/ablations.html" and "Without cycle" in page.read_text()
     assert "left out of training 0, without a model: single_view, video_only" in printed.err
     markdown = (runs / "micro-8-clips/ablations.md").read_text()
-    assert "2 trainings of each row, with 3 sampling seeds each" in markdown and markdown in printed.out
+    assert "2 trainings of each row from one common start, with 3 sampling seeds each" in markdown
+    assert markdown in printed.out
     assert r"\begin{tabular}" in (runs / "micro-8-clips/ablations.tex").read_text()
 
-    folders = [runs / "micro-8-clips/training-0", runs / "micro-8-clips/training-1"]
-    docs = tmp_path / "docs.md"
+    folders = sorted((runs / "micro-8-clips").glob("training-*"))
+    docs, recorded = tmp_path / "docs.md", tmp_path / "recorded"
     docs.write_text(f"# Head\n{BEGIN}\nnot yet recorded\n{END}\ntail\n")
-    record(folders, "micro", tmp_path / "recorded", docs)
+    (recorded / "training-2").mkdir(parents=True)
+    record(folders, "micro", recorded, docs, {str(tmp_path / "out"): "OUT"})
     assert docs.read_text() == f"# Head\n{BEGIN}\n\n{markdown}\n{END}\ntail\n"
-    recorded = json.loads((tmp_path / "recorded/training-0/run.json").read_text())
-    assert recorded["config"]["out"] == "training-0" and str(tmp_path) not in json.dumps(recorded)
+    assert sorted(path.name for path in recorded.iterdir()) == ["training-0", "training-1"], "of this time alone"
+    texts = [(recorded / f"training-{n}/run.json").read_text() for n in range(2)]
+    assert [json.loads(text)["config"]["out"] for text in texts] == ["training-0", "training-1"]
+    assert not any(str(tmp_path) in text for text in texts)
+
+
+def test_a_run_with_failures_is_shown_but_not_recorded(models, tmp_path, monkeypatch, capsys):
+    def run(arguments):
+        config = parse_arguments(arguments)
+        write_fake_run(config.out, config.method, config.seeds)
+        return 3
+
+    published = []
+    monkeypatch.setattr(run_module, "run_command", run)
+    monkeypatch.setattr(
+        evaluation_module, "shipped_models", lambda base: {row: models[row] for row in ("full", "no_cycle")}
+    )
+    monkeypatch.setattr(evaluation_module, "record", lambda *_: published.append("record"))
+    assert main(["--runs", str(tmp_path), "--record"]) == 3
+    assert "ablations.html" in capsys.readouterr().out and not published
+
+
+def test_models_are_recorded_and_published_in_float16_after_their_evaluation(models, tmp_path, monkeypatch):
+    def run(arguments):
+        assert not (tmp_path / "shipped").exists() and not recorded
+        config = parse_arguments(arguments)
+        write_fake_run(config.out, config.method, config.seeds)
+        return 0
+
+    rows, recorded = ("full", "no_cycle", "no_aligner", "no_aligner-unfilled"), []
+    monkeypatch.setattr(run_module, "run_command", run)
+    monkeypatch.setattr(evaluation_module, "record", lambda *words: recorded.append(words))
+    shipped = {name: tmp_path / "shipped" / ROWS[name].trained for name in rows}
+    monkeypatch.setattr(evaluation_module, "shipped_folders", lambda base: shipped)
+    monkeypatch.setattr(evaluation_module, "START_FOLDER", tmp_path / "shipped/start")
+    add_training(tmp_path / "out", START, models[START])
+    for name in ("full", "no_cycle", "no_aligner"):
+        add_training(tmp_path / "out", name, models[name])
+    words = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs"), "--record"]
+    assert main(words) == 2 and not recorded, "rows are missing"
+    monkeypatch.setattr(ablate_module, "ROWS", {name: ROWS[name] for name in rows})
+    assert main(words) == 0 and len(recorded) == 1
+    assert sorted(path.name for path in (tmp_path / "shipped").iterdir()) == sorted(
+        [*{ROWS[n].trained for n in rows}, START]
+    )
+    with safe_open(tmp_path / "shipped/full/dpa/diffusion_pytorch_model.safetensors", "pt") as file:
+        assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118
 
 
 def test_models_are_exported_in_float16_and_rows_with_the_same_weights_share_them(tmp_path):
@@ -189,3 +335,16 @@ def test_the_tables_of_the_docs_are_those_of_the_recorded_runs():
 
 def test_without_recorded_runs_the_tables_say_so(tmp_path):
     assert recorded_tables(tmp_path, "micro") == NOT_RECORDED
+
+
+def test_recorded_runs_have_no_paths_and_are_of_these_models():
+    recorded = sorted(RECORDED.glob("*/run.json"))
+    for path in recorded:
+        assert not re.search(r"/(?:home|root|tmp|work|Users|mnt)/", path.read_text()), path
+    if recorded:
+        record = RunRecord.read(recorded[0])
+        found = {each["id"]: each["settings"].get("checkpoint") for each in record.identity["methods"]}
+        shipped = shipped_models("micro")
+        assert list(shipped) == list(ROWS)
+        for name, folder in shipped.items():
+            assert found[f"syncmv4d+micro-{name}"] == sampled_digest(folder)

@@ -35,14 +35,15 @@ def test_the_commands_of_the_page_with_nano(tmp_path):
     page = (tmp_path / done.stdout.splitlines()[-1]).read_text()
     assert all(row.title in page for row in ROWS.values())
 
-    results = pd.read_parquet(folder / "training-0/results.parquet")
+    (training,) = folder.glob("training-0-*")
+    results = pd.read_parquet(training / "results.parquet")
     mine = results[results["preset"].astype(str).str.startswith("nano-") & (results["method"] == "syncmv4d")]
     motion = mine[mine["metric"].str.startswith("mv_rpe_scene") & (mine["region"] == "full") & mine["view"].isna()]
     statuses = motion.groupby("preset")["status"].agg(set).to_dict()
     assert statuses == {f"nano-{row.name}": {"ok"} if row.gives_tracks else {"not_applicable"} for row in ROWS.values()}
     coverage = motion.groupby("preset")["coverage"].mean()
     assert coverage["nano-full"] == 1 and coverage["nano-no_aligner-unfilled"] <= coverage["nano-no_aligner"] <= 1
-    predictions = list((folder / "training-0/predictions").glob("syncmv4d+nano-*/*/*/prediction.json"))
+    predictions = list((training / "predictions").glob("syncmv4d+nano-*/*/*/prediction.json"))
     assert len(predictions) == 2 * len(ROWS)
     written = {path: path.stat().st_mtime_ns for path in predictions}
     assert run("ablate", *EVALUATION).stdout == done.stdout

@@ -50,7 +50,7 @@ def runs(tmp_path_factory):
         path = folder / f"training-{training}"
         path.mkdir()
         methods = [row for row in fake_runs.REFERENCE_ROWS if not row.id.startswith("frozen_self")]
-        found.append(fake_runs.write_run(path, [*methods, *rows], seeds=(0, 1)))
+        found.append(fake_runs.write_run(path, [*methods, *rows], seeds=(0, 1, 2)))
     return found
 
 
@@ -75,7 +75,7 @@ def test_a_value_is_the_mean_over_trainings_seeds_and_clips(board, runs):
     mine = rows[(rows["preset"] == "micro-no_cycle") & (rows["metric"] == f"{MOTION}@1") & (rows["region"] == "full")]
     entry = read_entry(board, find_rows(board, "micro")["no_cycle"], column(board, MOTION))
     assert entry.value == pytest.approx(mine["value"].astype(float).mean())
-    assert (entry.status, entry.grey, entry.coverage) == ("ok", None, 1.0)
+    assert (entry.status, entry.unjudged, entry.coverage) == ("ok", None, 1.0)
 
 
 def test_a_difference_counts_only_if_it_is_separated_and_has_its_sign_in_each_training(board):
@@ -113,8 +113,9 @@ def test_the_papers_ordering(board, verdict, expected):
     found = dataclasses.replace(found, verdict=verdict)
     assert paper_ordering(found, 33.5, 32.7, higher_is_better=False) == expected
     assert paper_ordering(found, 498.2, 529.4, higher_is_better=True) == expected
-    unsure = dataclasses.replace(found, verdict="not separable")
-    assert paper_ordering(unsure, 33.5, 32.7, higher_is_better=False) == "not separable"
+    for unsure in ("not separable", "not judged"):
+        other = dataclasses.replace(found, verdict=unsure)
+        assert paper_ordering(other, 33.5, 32.7, higher_is_better=False) == unsure
 
 
 def test_the_report_has_marks_values_the_papers_numbers_and_orderings(report):
@@ -137,14 +138,46 @@ def test_the_report_has_marks_values_the_papers_numbers_and_orderings(report):
     assert orderings["Without cycle", "matching pixels"] == "contradicted"
     assert orderings["Without aligner", "multi-view RPE, %"] == "not separable"
     assert orderings["Cycle, detached", "multi-view RPE, %"] == "none"
-    assert orderings["One view at a time", "matching pixels"] == "contradicted, greyed", "its videos move too much"
+    assert orderings["One view at a time", "matching pixels"] == "not judged", "its videos move too much"
+    assert lines["One view at a time"]["matching pixels"].endswith("not judged)")
+    assert any(
+        note.startswith("One view at a time, matching pixels") and "not judged, since" in note for note in report.notes
+    )
     clips = {(line["row"], line["column"]): line["clips that separate"] for line in three.differences}
     assert clips["Without aligner", "multi-view RPE, %"] == "trainings disagree"
     assert clips["Cycle, detached", "multi-view RPE, %"] == "not estimated"
     assert int(clips["Without cycle", "multi-view RPE, %"]) >= 6
-    assert "2 trainings of each row, with 2 sampling seeds each" in report.summary
+    assert "2 trainings of each row from one common start, with 3 sampling seeds each" in report.summary
     assert any(line["row"] == "Without cycle" and line["against"] == "Cycle, detached" for line in report.neighbours)
     assert all(line["differs in"] for line in report.neighbours)
+
+
+def test_a_pair_has_one_p_value_in_all_tables(report):
+    lines = [line for table in report.tables for line in table.differences]
+    lines += [line for line in report.neighbours if line["against"] == "SyncMV4D, full"]
+    found = {}
+    for line in lines:
+        found.setdefault((line["row"], line["column"]), set()).add((line["p"], line["row is"]))
+    assert len(lines) > len(found) and all(len(values) == 1 for values in found.values())
+
+
+def test_notes_tell_how_far_trainings_differ_and_what_standing_still_gets(report):
+    (spread,) = [note for note in report.notes if note.startswith("multi-view RPE, %: trainings of one row")]
+    assert "(One view at a time)" not in spread and "(Without aligner)" in spread, "its factors are 1.3 and 0.9"
+    (still,) = [note for note in report.notes if note.startswith("The true first frame held still")]
+    assert "multi-view RPE, %" in still
+
+
+def test_a_training_without_all_rows_is_left_out(runs, tmp_path):
+    rows = [ablation(row, factors[0]) for row, factors in FACTORS.items() if row != "no_cycle"]
+    methods = [row for row in fake_runs.REFERENCE_ROWS if not row.id.startswith("frozen_self")]
+    (tmp_path / "training-1").mkdir()
+    partial = fake_runs.write_run(tmp_path / "training-1", [*methods, *rows], seeds=(0, 1, 2))
+    (board,) = build_boards([read_run(run) for run in (runs[0], partial)], fake_runs.CARDS)
+    assert {len(indices) for indices in find_rows(board, "micro").values()} == {1}
+    report = build_report(board, "micro")
+    assert "1 training of each row" in report.summary and "of these weights, not of the method" in report.summary
+    assert "1 training without all of these rows left out." in report.notes
 
 
 def test_markdown_and_latex_have_the_same_texts(report):

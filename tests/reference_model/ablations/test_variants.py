@@ -9,12 +9,13 @@ from requests_for_models import small_config, small_request, with_view
 from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_noise
 
 from hoibench.methods.check import check_prediction
-from reference_model.ablations.rows import BASES, ROWS, SIZES, all_changes
+from reference_model.ablations.rows import BASES, ROWS, SIZES, all_changes, all_settings
 from reference_model.config import ABLATIONS, CycleConfig, preset, with_changes
 from reference_model.cycle.scene_frame import Cameras
 from reference_model.cycle.track_codec import Autoencoders, TrackCodec
 from reference_model.generation.generate import generate
 from reference_model.loading.saved_model import LoadedModel
+from reference_model.method import read_spec
 from reference_model.model import SyncMV4D
 
 CODER = FoldingCoder()
@@ -224,3 +225,13 @@ def test_the_tracking_video_keeps_the_depth_of_frame_0():
     for video in kept:
         at = {tuple(colour) for colour in video[0].flatten(0, 1).tolist()}
         assert {tuple(colour) for colour in video.flatten(0, 2).tolist()} <= at
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("name", ROWS)
+def test_the_methods_preset_has_the_settings_and_outputs_of_the_row(base, name):
+    spec = read_spec()
+    found = spec.presets[f"{base}-{name}"]
+    assert found.settings.get("loop") == all_settings(name).get("loop")
+    assert ("tracks" in (found.outputs or spec.outputs)) == ROWS[name].gives_tracks
+    assert (found.view_type == "sv") == (all_changes(name).get("mjd.views") == 1)
