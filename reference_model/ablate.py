@@ -155,7 +155,8 @@ def _evaluate(options: AblateOptions) -> int:
     page = write_report(evaluation.run_folders, options.preset, runs)
     Console(emoji=False).out((runs / "ablations.md").read_text("utf-8") + str(page), highlight=False)
     if options.record and code == 0:
-        names = {str(path.absolute()): name for path, name in ((options.out, "OUT"), (options.root, "ROOT")) if path}
+        paths = {"OUT": options.out, "ROOT": options.root, "RUNS": options.runs, "WEIGHTS": options.weights}
+        names = {str(path.absolute()): name for name, path in paths.items() if path}
         record(evaluation.run_folders, options.preset, RECORDED, DOCS, names)
         if staged:
             publish(staged[0])
