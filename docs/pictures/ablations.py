@@ -1,7 +1,7 @@
 """Draw the rows of the ablations side by side: ``python docs/pictures/ablations.py RUN``.
 
-RUN is a run folder with predictions, such as runs/ablations/micro/training-0.  ablations-N.jpg and ablations-N.mp4 show three of its clips, drawn by
-a seed: the truth above, then each method's predictions of the first seed; frames of the center view, and the tracks beside.
+RUN is a run folder with predictions, such as runs/ablations/micro/training-0-0c5e9a1d.  ablations-N.jpg shows three of its clips, drawn by a seed:
+the truth above, then each method's predictions of the first seed; frames of the center view, and the tracks beside.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from micro import CENTER, CRF, FOLDER, SEED, STRIP_FRAMES, TRAIL, draw_tracks, enlarge
+from micro import CENTER, FOLDER, SEED, STRIP_FRAMES, draw_tracks, enlarge
 from PIL import Image, ImageDraw
 
 from hoibench.clip import Clip, Prediction
@@ -18,7 +18,6 @@ from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.geometry import project, to_camera
 from hoibench.predictions import decode_prediction, read_prediction
 from hoibench.results.run_folder import read_run
-from hoibench.video import encode
 
 CLIPS = 3
 LABEL_WIDTH = 150
@@ -50,20 +49,13 @@ def label(text: str, height: int) -> np.ndarray:
     return np.asarray(picture)
 
 
-def draw(clip: Clip, rows: list[tuple[str, np.ndarray, Way]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return a picture (H, W, 3) and a film (N, H, W, 3) of rows with a name, a video (N, H, W, 3) of the center view, and the points' pixels."""
-    image, frames = clip.video[CENTER, 0], range(clip.frames)
-    names = [label(name, enlarge(image).shape[0]) for name, _, _ in rows]
-    strips, films = [], []
-    for name, (_, video, way) in zip(names, rows, strict=True):
-        strips.append(np.hstack([name, *(enlarge(video[n]) for n in STRIP_FRAMES), draw_tracks(image, *way, frames)]))
-        trails = [draw_tracks(image, *way, range(max(0, n - TRAIL), n + 1)) for n in frames]
-        films.append(np.stack([np.hstack([name, enlarge(video[n]), trails[n]]) for n in frames]))
-    half = (len(films) + 1) // 2
-    columns = [np.concatenate(part, axis=1) for part in (films[:half], films[half:])]
-    missing = columns[0].shape[1] - columns[1].shape[1]
-    columns[1] = np.pad(columns[1], ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=255)
-    return np.vstack(strips), np.concatenate(columns, axis=2)
+def draw(clip: Clip, rows: list[tuple[str, np.ndarray, Way]]) -> np.ndarray:
+    """Return a picture (H, W, 3) of rows with a name, a video (N, H, W, 3) of the center view, and the points' pixels."""
+    image, strips = clip.video[CENTER, 0], []
+    for name, video, way in rows:
+        tracks = draw_tracks(image, *way, range(clip.frames))
+        strips.append(np.hstack([label(name, len(tracks)), *(enlarge(video[n]) for n in STRIP_FRAMES), tracks]))
+    return np.vstack(strips)
 
 
 def main(folder: Path) -> None:
@@ -79,11 +71,10 @@ def main(folder: Path) -> None:
             prediction = decode_prediction(read_prediction(stored))
             name = (method.preset or method.id).partition("-")[2] or method.key
             rows.append((name, prediction.video[CENTER], generated_way(clip, prediction)))
-        picture, film = draw(clip, rows)
+        picture = draw(clip, rows)
         Image.fromarray(picture).resize((picture.shape[1] // 2, picture.shape[0] // 2), Image.Resampling.LANCZOS).save(
             FOLDER / f"ablations-{number}.jpg", quality=88
         )
-        encode(FOLDER / f"ablations-{number}.mp4", film, clip.fps, crf=CRF)
         sys.stdout.write(f"{number} {entry.id} {clip.prompt}\n")
 
 
