@@ -127,8 +127,7 @@ def _train(options: AblateOptions) -> int:
         console.print(f"training {model}", markup=False, highlight=False, soft_wrap=True)
         if code := run_training([*words, *shared], options.processes):
             return code
-    steps = "" if options.steps is None else f" --steps {options.steps}"
-    command = f"{PROGRAM} --preset {options.preset} --seeds {options.seeds}{steps} --out {options.out}"
+    command = f"{_command(options)} --out {options.out}"
     console.print(f"all rows are trained; to evaluate them: {command}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -154,7 +153,11 @@ def _evaluate(options: AblateOptions) -> int:
     code = max([run_command(words) for words in evaluation.run_arguments()])
     page = write_report(evaluation.run_folders, options.preset, runs)
     Console(emoji=False).out((runs / "ablations.md").read_text("utf-8") + str(page), highlight=False)
-    if options.record and code == 0:
+    if options.record and code:
+        Console(stderr=True, emoji=False).print(
+            "not recorded, since there were failures", markup=False, highlight=False
+        )
+    elif options.record:
         paths = {"OUT": options.out, "ROOT": options.root, "RUNS": options.runs, "WEIGHTS": options.weights}
         names = {str(path.absolute()): name for name, path in paths.items() if path}
         record(evaluation.run_folders, options.preset, RECORDED, DOCS, names)
@@ -164,7 +167,7 @@ def _evaluate(options: AblateOptions) -> int:
 
 
 def _export(options: AblateOptions, models: Sequence[Mapping[str, Path]], out: Path) -> list[dict[str, Path]]:
-    """Write the models of each training, and the common start, in float16; return their folders by name of the row.
+    """Write the models of each training in float16, with the first the common start; return their folders by name.
 
     Raises:
         ValueError: a training lacks a row.
@@ -173,14 +176,23 @@ def _export(options: AblateOptions, models: Sequence[Mapping[str, Path]], out: P
     from reference_model.ablations.trainings import Trainings
 
     assert options.out is not None, "only trained models are exported"
-    start = Trainings(options.preset, options.out).model_of(START, 0)
-    exported = []
     for n, found in enumerate(models):
         if missing := [name for name in ROWS if name not in found]:
             raise ValueError(f"--record: training {n} has no {', '.join(missing)}: train all rows first")
-        folders = {name: out / f"training-{n}" / ROWS[name].trained for name in found}
-        exported.append(export_models({START: start, **found}, {START: out / START, **folders}))
+    exported = []
+    for n, found in enumerate(models):
+        start = {} if n else {START: Trainings(options.preset, options.out).model_of(START, 0)}
+        folders = {
+            name: out / f"training-{n}" / (name if name == START else ROWS[name].trained) for name in (*start, *found)
+        }
+        exported.append(export_models({**start, **found}, folders))
     return exported
+
+
+def _command(options: AblateOptions) -> str:
+    """Return the command with the options that training and evaluation share, but for --out."""
+    steps = "" if options.steps is None else f" --steps {options.steps}"
+    return f"{PROGRAM} --preset {options.preset} --seeds {options.seeds}{steps}"
 
 
 def _find_models(options: AblateOptions) -> list[dict[str, Path]]:
@@ -200,8 +212,7 @@ def _find_models(options: AblateOptions) -> list[dict[str, Path]]:
         models = Trainings(options.preset, options.out, options.steps).find_models(range(options.seeds))
     if len(models) < options.seeds:
         found_in = options.out or "hoibench"
-        steps = "" if options.steps is None else f" --steps {options.steps}"
-        command = f"{PROGRAM} --preset {options.preset} --train --seeds {options.seeds}{steps} --cache CACHE --out OUT"
+        command = f"{_command(options)} --train --cache CACHE --out OUT"
         raise ValueError(
             f"the rows of {options.preset} have the models of {len(models)} of {options.seeds} trainings in {found_in}: "
             f"train them by {command}, and give --out OUT"

@@ -158,10 +158,10 @@ def record(folders: Sequence[Path], base: str, out: Path, docs: Path, names: Map
 
 def publish(staged: Mapping[str, Path]) -> None:
     """Make models in float16, by name of the row or of the common start, those that are part of hoibench."""
-    for name, folder in ({START: START_FOLDER} | shipped_folders("micro")).items():
-        if name in staged:
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(staged[name], folder)
+    folders = {START: START_FOLDER} | shipped_folders("micro")
+    for folder, model in {folders[name]: model for name, model in staged.items()}.items():  # rows may share a folder
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(model, folder)
 
 
 def recorded_tables(folder: Path, base: str) -> str:

@@ -77,7 +77,7 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
     index = {row.method.key: n for n, row in enumerate(board.rows)}
     names = {board.rows[n].label: _short_name(key, model) for key, n in index.items()}
     columns = [n for n, column in enumerate(board.columns) if column.card.id.partition("@")[0] in METRICS]
-    ranked = [n for n in columns if board.columns[n].card.direction != "none"]
+    ranked = _columns_with_order(board)
 
     def compare(keys: Sequence[str]) -> list[str]:
         found = compare_methods(board, [index[key] for key in keys], ranked)
@@ -125,12 +125,9 @@ def describe_second_training(first: Path, second: Path, model: str, cards: Mappi
     (board,) = boards
     rows = [n for n, row in enumerate(board.rows) if row.method.key == model]
     names = {board.rows[n].label: name for n, name in zip(rows, (model, "second training"), strict=True)}
-    columns = [
-        n
-        for n, column in enumerate(board.columns)
-        if column.card.id.partition("@")[0] in METRICS and column.card.direction != "none"
-    ]
-    found = compare_methods(board, rows, columns).replace({"first": names, "second": names, "better": names})
+    found = compare_methods(board, rows, _columns_with_order(board)).replace(
+        {"first": names, "second": names, "better": names}
+    )
     return "\n".join(["The same model, trained again with another seed:", "", *_comparison_lines(found, model), ""])
 
 
@@ -153,6 +150,12 @@ def moving_part_scores(results: pd.DataFrame, metric: str, keys: Sequence[str], 
     scores = scores[[pair in moving for pair in zip(scores["clip"], scores["part"], strict=True)]]
     table = scores.pivot_table(index="clip", columns="key", values="value", aggfunc="mean")
     return table.reindex(index=list(clips), columns=list(keys)).to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _columns_with_order(board: Board) -> list[int]:
+    """Return the indices of a board's columns of the recorded metrics in which rows can be compared."""
+    cards = [column.card for column in board.columns]
+    return [n for n, card in enumerate(cards) if card.id.partition("@")[0] in METRICS and card.direction != "none"]
 
 
 def _compare_moving_parts(run: Run, keys: Sequence[str]) -> pd.DataFrame:

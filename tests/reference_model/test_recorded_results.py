@@ -2,13 +2,16 @@
 
 import dataclasses
 import re
+import shutil
 
 import fake_runs
 import numpy as np
 import pandas as pd
 import pytest
 
+from hoibench.cli.run import parse_arguments
 from hoibench.results.run_folder import read_run
+from reference_model.evaluate import main
 from reference_model.publishing.results import describe_run, describe_second_training, moving_part_scores, record_run
 
 MODEL, VARIANT = "syncmv4d+micro", "syncmv4d+micro-mjd_tracks"
@@ -63,6 +66,37 @@ def test_two_trainings_are_compared_on_the_same_clips(tmp_path):
     assert re.search(r"^\| chamfer \(m\) \| second training \|.*\| better \|$", text, re.MULTILINE)
     with pytest.raises(ValueError, match="are of different clips"):
         describe_second_training(runs[0], runs[2], MODEL, fake_runs.CARDS)
+
+
+def test_a_second_training_is_evaluated_alone_and_recorded_beside_the_first(run, tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def run_command(arguments):
+        config = parse_arguments(arguments)
+        asked.append(config)
+        shutil.copytree(run, config.out)
+        return 0
+
+    monkeypatch.setattr("hoibench.cli.run.run_command", run_command)
+    monkeypatch.setattr("reference_model.evaluate.VARIANTS", (VARIANT,))
+    monkeypatch.setattr("hoibench.metric_card.all_cards", lambda: fake_runs.CARDS)
+    (tmp_path / "second").mkdir()
+    second = ["--second", str(tmp_path / "second")]
+    words = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")]
+    assert main([*words, *second]) == 2 and "no recorded results of the first training" in capsys.readouterr().err
+    assert main(words) == 0 and {MODEL, VARIANT} == set(asked[0].method) and asked[0].frozen_self
+    first = (tmp_path / "out/README.md").read_text()
+    assert "trained again with another seed" not in first
+    asked.clear()
+    assert main([*words, *second]) == 0
+    assert [(config.method, config.set, config.frozen_self) for config in asked] == [
+        ((MODEL,), (f"{MODEL}.checkpoint={tmp_path / 'second'}",), False)
+    ] * 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == [
+        "test_seen", "test_seen-second-training", "test_unseen", "test_unseen-second-training",
+    ]  # fmt: skip
+    text = (tmp_path / "out/README.md").read_text()
+    assert text.count("trained again with another seed") == 2 and first.splitlines()[:20] == text.splitlines()[:20]
 
 
 def test_moving_parts_are_those_of_which_the_truth_moves():

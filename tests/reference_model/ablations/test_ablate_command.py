@@ -2,17 +2,12 @@
 
 import dataclasses
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import fake_runs
 import pytest
+from ablation_trainings import add_training
 from safetensors import safe_open
 
 from hoibench.cli import run as run_module
@@ -37,45 +32,13 @@ from reference_model.ablations.evaluation import (
 )
 from reference_model.ablations.rows import ROWS, START
 from reference_model.ablations.stored_sizes import stored_bytes
-from reference_model.ablations.trainings import Trainings
 from reference_model.config import preset
-from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE, read_config_and_digest
+from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
 from reference_model.loading.saved_model import save_model
 from reference_model.model import SyncMV4D
-from reference_model.training.config import launch_file, read_launch
-from reference_model.training.run_folder import RunSettings
 
 VERSIONS = {"chamfer@1": "chamfer@2", "mv_rpe_scene@1": "mv_rpe_scene@2", "matching_pixels/sift-mnn@1": "matching_pixels/sift-mnn@2"}  # fmt: skip
 """Ids of the installed metrics that stand for the invented ones."""
-
-
-def add_model(folder):
-    folder.mkdir(parents=True)
-    (folder / METADATA_FILE).write_text("{}")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    """Folders of models of three rows and of the common start, with random weights, by name."""
-    folder = tmp_path_factory.mktemp("models")
-    for name in ("full", "no_cycle", "no_aligner", START):
-        save_model(folder / name, SyncMV4D(preset(f"micro-{name}")), CHECKPOINTS / "micro" / "model")
-    return {path.name: path for path in folder.iterdir()}
-
-
-def add_training(out, name, weights, seed=0, processes=2, **changes):
-    """Write the folder of a finished training of a row, as ``train`` does."""
-    run = Trainings("micro", out).run_of(name, seed)
-    launch = read_launch(launch_file(f"micro-{name}"), preset(f"micro-{name}"))
-    settings = {
-        "model": preset(f"micro-{name}"), "training": dataclasses.replace(launch.training, seed=seed), "engine": "ddp",
-        "caches": {"128x192": "0" * 12}, "start": "model 123",
-    }  # fmt: skip
-    shutil.copytree(weights, run.model)
-    RunSettings(**settings | changes).write(run.path / "run.json")
-    run.append_session(0, processes)
-    return run
 
 
 def write_fake_run(folder, keys, seeds=(0, 1, 2)):
@@ -115,92 +78,6 @@ def test_wrong_options_are_refused_with_a_fix(flags, message, capsys, tmp_path, 
     assert main(flags) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
-
-
-def test_the_start_is_trained_once_and_every_row_from_it(tmp_path):
-    trainings = Trainings("micro", tmp_path)
-    missing = list(trainings.missing([0, 1]))
-    own = [name for name, row in ROWS.items() if not row.weights]
-    models = [Path("start/model"), *(Path(f"seed-{seed}/{name}/model") for seed in (0, 1) for name in own)]
-    assert [model.relative_to(tmp_path) for model, _ in missing] == models
-    start, first = missing[0][1], missing[1][1]
-    assert start == ["--preset", "micro-start", "--out", str(tmp_path / "start"), "--initial", "random"]
-    assert first[:4] == ["--preset", f"micro-{own[0]}", "--out", str(tmp_path / "seed-0" / own[0])]
-    assert first[4:] == ["--initial", str(tmp_path / "start/model"), "--seed", "0"]
-    add_model(tmp_path / "start/model")
-    add_model(tmp_path / "seed-0" / own[0] / "model")
-    assert [model for model, _ in trainings.missing([0, 1])] == [model for model, _ in missing[2:]]
-
-
-def test_wan_may_be_the_common_start(tmp_path):
-    missing = list(Trainings("wan22_5b", tmp_path).missing([0]))
-    assert all("--initial" in words and words[words.index("--initial") + 1] == "wan" for _, words in missing)
-
-
-def test_a_trial_ends_early_in_a_folder_of_its_own(tmp_path):
-    trial = Trainings("micro", tmp_path, steps=5)
-    missing = list(trial.missing([0]))
-    assert missing[0][0] == tmp_path / "steps-5/start/model-00000005"
-    assert missing[1][1][-2:] == ["--iterations", "5"] and str(missing[0][0]) in missing[1][1]
-    assert trial.model_of("full", 0) == tmp_path / "steps-5/seed-0/full/model-00000005"
-    long = [model.name for model, _ in Trainings("micro", tmp_path, steps=10**6).missing([0])]
-    assert set(long) == {"model"}, "it ends where the training does"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"start": "model 456"}, "were trained with another start: delete one of them"),
-        ({"caches": {"128x192": "1" * 12}}, "were trained with another latent caches"),
-        ({"processes": 1}, "were trained with another number of processes"),
-        ({"model": preset("micro")}, "no_cycle is not of micro-no_cycle: give its --preset, or another --out"),
-    ],
-)
-def test_rows_that_were_trained_differently_are_not_compared(changes, message, models, tmp_path):
-    add_training(tmp_path, "full", models["full"])
-    add_training(tmp_path, "no_cycle", models["no_cycle"], seed=1, **changes)
-    with pytest.raises(ValueError, match=message):
-        Trainings("micro", tmp_path).find_models([0, 1])
-
-
-def test_the_finished_models_of_each_seed_are_found(models, tmp_path):
-    run = add_training(tmp_path, "no_aligner", models["no_aligner"], seed=1)
-    add_training(tmp_path, "full", models["full"], seed=1)
-    found = Trainings("micro", tmp_path).find_models([0, 1])
-    assert [list(each) for each in found] == [["no_aligner", "no_aligner-unfilled", "full"]]
-    assert found[0]["no_aligner"] == found[0]["no_aligner-unfilled"] == run.model
-
-
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
-def test_a_stopped_training_ends_by_itself(number, tmp_path):
-    (tmp_path / "training.py").write_text(
-        "import signal, sys, time\n"
-        "def save(*_):\n    time.sleep(1)\n    open('saved', 'w').close()\n    sys.exit(1)\n"
-        "signal.signal(signal.SIGTERM, save)\nsignal.signal(signal.SIGINT, save)\n"
-        "open('ready', 'w').close()\ntime.sleep(60)\n"
-    )
-    code = (
-        "from reference_model.ablations import trainings\ntrainings.TRAIN = 'training'\n"
-        "raise SystemExit(trainings.run_training([], processes=1))"
-    )
-    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, start_new_session=True
-    )
-    while not (tmp_path / "ready").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    if number == "SIGINT":  # as a terminal does
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 75
-    assert (tmp_path / "saved").exists()
-
-
-def test_a_row_without_training_uses_the_weights_of_its_own(tmp_path):
-    trainings = Trainings("micro", tmp_path)
-    assert trainings.run_of("no_aligner-unfilled", 1) == trainings.run_of("no_aligner", 1)
 
 
 def test_the_runs_have_the_rows_with_their_models_and_the_companions(models, tmp_path):
@@ -271,7 +148,8 @@ def test_a_run_with_failures_is_shown_but_not_recorded(models, tmp_path, monkeyp
     )
     monkeypatch.setattr(evaluation_module, "record", lambda *_: published.append("record"))
     assert main(["--runs", str(tmp_path), "--record"]) == 3
-    assert "ablations.html" in capsys.readouterr().out and not published
+    printed = capsys.readouterr()
+    assert "ablations.html" in printed.out and "not recorded, since there were failures" in printed.err and not published
 
 
 def test_models_are_recorded_and_published_in_float16_after_their_evaluation(models, tmp_path, monkeypatch):
