@@ -50,14 +50,16 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     options = parse(EvaluateOptions, arguments, PROGRAM)
     if options.limit is not None and options.out is None:
         raise ValueError(f"--limit {options.limit} needs --out FOLDER: the results beside the weights are of all clips")
+    from hoibench import __version__
     from hoibench.cli.run import run_command
     from hoibench.metric_card import all_cards
-    from hoibench.store import write_bytes
+    from hoibench.store import sha256_json
     from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
-    from reference_model.publishing.results import METRICS, describe_run, describe_second_training, record_run
+    from reference_model.publishing.results import METRICS, record_run
 
     shipped = CHECKPOINTS / "micro"
-    _, digest = read_config_and_digest(shipped / "model")
+    model = shipped / "model" if options.second is None else options.second.absolute()
+    digest = read_config_and_digest(model)[1]
     out = options.out or shipped / "results"
     if options.second is not None and (
         missing := [split for split in SPLITS if not (out / split / "run.json").is_file()]
@@ -67,26 +69,43 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         )
     create_output_folder(out)  # before the runs, which take long
     recorded = [each for each in all_cards() if each.partition("@")[0] in METRICS]
-    flags = ["--dataset", "synthetic", "--metrics", ",".join(recorded), *_method_flags(options.second)]
-    for name, value in (("--limit", options.limit), ("--workers", options.workers)):
-        flags += [] if value is None else [name, str(value)]
+    chosen = ["--dataset", "synthetic", "--metrics", ",".join(recorded)]
+    chosen += [] if options.limit is None else ["--limit", str(options.limit)]
+    flags = _method_flags(None if options.second is None else model)
+    flags += [] if options.workers is None else ["--workers", str(options.workers)]
     suffix = "" if options.second is None else SECOND
-    runs = [f"{split}{suffix}" for split in SPLITS]
-    for split, run in zip(SPLITS, runs, strict=True):
-        if code := run_command([*flags, "--split", split, "--out", str(options.runs / run)]):
-            return code
+    end = (
+        f"{suffix}-{sha256_json([__version__, digest, *chosen])[:8]}"  # so that no run is continued with another model
+    )
+    runs = {split: options.runs / f"{split}{end}" for split in SPLITS}
+    code = max([run_command([*chosen, *flags, "--split", split, "--out", str(run)]) for split, run in runs.items()])
+    if code:
+        Console(stderr=True, emoji=False).print(
+            "not recorded, since there were failures; the same command tries them again", markup=False, highlight=False
+        )
+        return code
     names = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], options.runs.absolute().parent, Path.cwd())}
-    names |= {str(options.second): "MODEL"} if options.second else {}
-    for run in runs:
-        record_run(options.runs / run, out / run, names)
-    sections = []
-    for split in SPLITS:
-        sections.append(describe_run(out / split, MODEL, VARIANTS, all_cards()))
-        if (second := out / f"{split}{SECOND}").is_dir():
-            sections.append(describe_second_training(out / split, second, MODEL, all_cards()))
-    write_bytes(out / "README.md", (INTRODUCTION.format(digest=digest) + "\n".join(sections)).encode())
+    names |= {str(model): "MODEL"} if options.second else {}
+    for split, run in runs.items():
+        record_run(run, out / f"{split}{suffix}", names | {run.name: f"{split}{suffix}"})
+    write_tables(out)
     Console(emoji=False).out(str(out), highlight=False)
     return 0
+
+
+def write_tables(out: Path) -> None:
+    """Write the tables of the recorded results in a folder, README.md."""
+    from hoibench.metric_card import all_cards
+    from hoibench.store import write_bytes
+    from reference_model.loading.model_folder import CHECKPOINTS, read_config_and_digest
+    from reference_model.publishing.results import describe_run, describe_second_training
+
+    sections = [INTRODUCTION.format(digest=read_config_and_digest(CHECKPOINTS / "micro" / "model")[1])]
+    for split in SPLITS:
+        sections.append(describe_run(out / split, MODEL, VARIANTS, all_cards()) + "\n")
+        if (second := out / f"{split}{SECOND}").is_dir():
+            sections.append(describe_second_training(out / split, second, MODEL, all_cards()) + "\n")
+    write_bytes(out / "README.md", f"{''.join(sections).rstrip()}\n".encode())
 
 
 def _method_flags(second: Path | None) -> list[str]:
@@ -106,7 +125,7 @@ The clips are generated (synthetic), and no number here is comparable with resul
 depths, which no method is given; `frozen_self` repeats the first frame of the model's own prediction; `random` is points and a video of noise.
 `no_guidance` samples without the aligner's guidance, and `mjd_tracks` also takes the tracks from the joint diffusion model's motion, where they are
 found in it. *Better* and *worse* are separated by the test of docs/statistics.md, with p corrected for all pairs of a metric among the compared
-rows; greyed values are misleading by a rule of the metric's card, such as those of videos that stand still.
+rows; greyed values are misleading by a rule of the metric's card, such as those of videos that stand still, and comparisons with them *not judged*.
 
 """
 

@@ -21,8 +21,8 @@ PROGRAM = "python -m reference_model.export"
 class ExportOptions:
     """Write a trained model as it is published: OUT/model with weights in float16, and OUT/README.md, the model card.
 
-    A model that this command wrote to OUT is replaced, and its recorded results, OUT/results, are deleted: python -m reference_model.evaluate makes
-    new ones.
+    A model that this command wrote to OUT is replaced; of its card, what follows the head Limits is kept, since it is written by hand. Its recorded
+    results, OUT/results, are deleted: python -m reference_model.evaluate makes new ones.
     """
 
     run: Path
@@ -50,7 +50,7 @@ def export_command(arguments: Sequence[str]) -> int:
     from reference_model.cache import LatentCache
     from reference_model.loading.model_folder import METADATA_FILE
     from reference_model.loading.saved_model import load_model, save_model
-    from reference_model.publishing.model_card import build_model_card
+    from reference_model.publishing.model_card import LIMITS, build_model_card
     from reference_model.training.run_folder import RunFolder
 
     run, model = RunFolder(options.run), options.out / "model"
@@ -69,8 +69,11 @@ def export_command(arguments: Sequence[str]) -> int:
     create_output_folder(options.out)
     save_model(model, load_model(trained).model.half(), trained)
     iterations = options.iterations or settings.training.iterations
-    card = build_model_card(options.preset, model, run, iterations, caches)
-    write_bytes(options.out / "README.md", card.encode())
+    card, page = build_model_card(options.preset, model, run, iterations, caches), options.out / "README.md"
+    _, head, by_hand = (page.read_text("utf-8") if page.is_file() else "").partition(f"\n{LIMITS}\n")
+    if head:
+        card = f"{card.partition(head)[0]}{head}{by_hand}"
+    write_bytes(page, card.encode())
     shutil.rmtree(options.out / "results", ignore_errors=True)
     Console(emoji=False).out(str(options.out), highlight=False)
     return 0

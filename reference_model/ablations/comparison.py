@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from hoibench.results.board import Board
+from hoibench.results.comparison import quantity
 from hoibench.results.confidence_intervals import cluster_sums
 from hoibench.results.power import clusters_needed
 from hoibench.results.significance import MIN_CLUSTERS, PairedTest, compare_pairs
@@ -133,8 +134,10 @@ def read_entry(board: Board, indices: Sequence[int], n: int) -> Entry:
 
 
 def training_spread(board: Board, indices: Sequence[int], n: int) -> float | None:
-    """Return by how much the values of a row's trainings in column ``n`` differ at most; None without two values."""
-    values = [cell.value for m in indices if (cell := board.cells[m, n]).value is not None]
+    """Return by how much the means of a row's trainings in column ``n`` differ at most, in the quantity of its comparisons; None without two."""
+    is_value = quantity(board.columns[n].card) == "value"
+    cells = [cell for m in indices if (cell := board.cells[m, n]).value is not None]
+    values = [each for cell in cells if (each := cell.value if is_value else cell.order) is not None]
     return max(values) - min(values) if len(values) > 1 else None
 
 

@@ -13,6 +13,7 @@ from hoibench.metric_card import all_cards
 from hoibench.results.board import Board, build_boards
 from hoibench.results.run_folder import read_run
 from hoibench.store import sha256_json, write_bytes
+from hoibench.store.atomic import new_folder
 from leaderboard.build import ExtraPage, SiteOptions, build
 from reference_model.ablations.comparison import COLUMNS, METHOD
 from reference_model.ablations.rows import ROWS, START
@@ -148,11 +149,10 @@ def record(folders: Sequence[Path], base: str, out: Path, docs: Path, names: Map
         ValueError: the page lacks one of these lines.
     """
     places = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], *(each.absolute().parent for each in folders))}
-    shutil.rmtree(out, ignore_errors=True)
-    for n, source in enumerate(folders):
-        record_run(
-            source, out / f"training-{n}", {**places, f"{Path.cwd()}/": "", source.name: f"training-{n}", **names}
-        )
+    with new_folder(out) as new:
+        for n, source in enumerate(folders):
+            own = {f"{Path.cwd()}/": "", source.name: f"training-{n}"}
+            record_run(source, new / f"training-{n}", {**places, **own, **names})
     write_tables(docs, recorded_tables(out, base))
 
 
@@ -160,8 +160,8 @@ def publish(staged: Mapping[str, Path]) -> None:
     """Make models in float16, by name of the row or of the common start, those that are part of hoibench."""
     folders = {START: START_FOLDER} | shipped_folders("micro")
     for folder, model in {folders[name]: model for name, model in staged.items()}.items():  # rows may share a folder
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(model, folder)
+        with new_folder(folder) as new:
+            shutil.copytree(model, new, dirs_exist_ok=True)
 
 
 def recorded_tables(folder: Path, base: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hoibench.reference_rows import FROZEN
 from hoibench.results.board import Board
+from hoibench.results.comparison import quantity
 from hoibench.text import count
 from reference_model.ablations.comparison import FULL, Entry, TableColumn, training_spread
 from reference_model.ablations.rows import ROWS
@@ -41,8 +42,10 @@ def general_notes(board: Board, columns: Mapping[TableColumn, int], indices: Map
         spreads = {name: spread for name, m in indices.items() if (spread := training_spread(board, m, n)) is not None}
         if spreads:
             most = max(spreads, key=lambda name: spreads[name])
+            kind = quantity(board.columns[n].card)
             notes.append(
-                f"{column.title}: trainings of one row, which differ in the seed alone, differ by up to {spreads[most]:.3g} ({ROWS[most].title})."
+                f"{column.title}: trainings of one row, which differ in the seed alone, differ by up to {spreads[most]:.3g}"
+                f"{'' if kind == 'value' else f' in the {kind}'} ({ROWS[most].title})."
             )
     still = next((m for m, row in enumerate(board.rows) if row.method.key == FROZEN), None)
     if still is not None:

@@ -19,6 +19,8 @@ from reference_model.training.loss_log import LossEntry, read_losses
 from reference_model.training.run_folder import RunFolder, RunSettings, Session
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
+LIMITS = "## Limits"
+"""Head of the part of the card that is written by hand."""
 CURVE_ROWS = 6
 """Rows of a stage in the table of the loss curve, each a mean over a part of the stage."""
 LOSSES = ("video", "motion", "points", "chamfer", "depth_range_error")
@@ -46,7 +48,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
         name=name,
         config=config,
         changes=config_changes(preset(name), config),
-        parameters={part: count_parameters(model / part) for part in ("mjd", "dpa")},
+        parameters={part: count_parameters(model / part) for part in ("mjd", "dpa") if (model / part).is_dir()},
         files=[
             (path.relative_to(model).as_posix(), path.stat().st_size, sha256_file(path)[:12])
             for path in sorted(model.rglob("*"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def record_run(source: Path, folder: Path, names: Mapping[str, str]) -> None:
     """
     record = (source / "run.json").read_text("utf-8")
     for text in sorted(names, key=len, reverse=True):
-        record = record.replace(json.dumps(text)[1:-1], names[text])
+        record = record.replace(json.dumps(text, ensure_ascii=False)[1:-1], names[text])
     is_recorded = pc.field("view").is_null() & pc.field("pair").is_null() & pc.field("frame").is_null()
     table = pq.read_table(source / "results.parquet", filters=is_recorded)
     with atomic_write(folder / "results.parquet") as temporary:
@@ -75,13 +75,10 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
     (board,) = build_boards([run], cards)
     references = [RANDOM, FROZEN_SELF + model, FROZEN]
     index = {row.method.key: n for n, row in enumerate(board.rows)}
-    names = {board.rows[n].label: _short_name(key, model) for key, n in index.items()}
     columns = [n for n, column in enumerate(board.columns) if column.card.id.partition("@")[0] in METRICS]
-    ranked = _columns_with_order(board)
 
-    def compare(keys: Sequence[str]) -> list[str]:
-        found = compare_methods(board, [index[key] for key in keys], ranked)
-        return _comparison_lines(found.replace({"first": names, "second": names, "better": names}), model)
+    def named(keys: Sequence[str]) -> dict[int, str]:
+        return {index[key]: _short_name(key, model) for key in keys}
 
     return "\n".join(
         [
@@ -89,11 +86,11 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
             "",
             f"{count(len(board.clips), 'clip')} of {board.split}, {count(board.clusters, 'object pair')}. Means with 95 % intervals:",
             "",
-            *_value_lines(board, [index[key] for key in (model, *variants, *references, GROUND_TRUTH)], columns, names),
+            *_value_lines(board, named([model, *variants, *references, GROUND_TRUTH]), columns),
             "",
             "Against the reference rows:",
             "",
-            *compare([model, *references]),
+            *_compare_with_first(board, named([model, *references])),
             "",
             "Chamfer distance of moving parts alone, those of which the true points move by 1 mm or more; mean of a clip's parts:",
             "",
@@ -101,7 +98,7 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
             "",
             "The loop, with the same weights and the same noise:",
             "",
-            *compare([model, *variants]),
+            *_compare_with_first(board, named([model, *variants])),
             "",
         ]
     )
@@ -120,15 +117,12 @@ def describe_second_training(first: Path, second: Path, model: str, cards: Mappi
         ValueError: the runs are of different clips.
     """
     boards = build_boards([read_run(first), read_run(second)], cards)
-    if len(boards) != 1:
+    if len(boards) != 1 or len(boards[0].clip_set_ids) != 1:
         raise ValueError(f"{first} and {second} are of different clips: evaluate both trainings on the same ones")
     (board,) = boards
-    rows = [n for n, row in enumerate(board.rows) if row.method.key == model]
-    names = {board.rows[n].label: name for n, name in zip(rows, (model, "second training"), strict=True)}
-    found = compare_methods(board, rows, _columns_with_order(board)).replace(
-        {"first": names, "second": names, "better": names}
-    )
-    return "\n".join(["The same model, trained again with another seed:", "", *_comparison_lines(found, model), ""])
+    rows = {row.run.folder: n for n, row in enumerate(board.rows) if row.method.key == model}
+    lines = _compare_with_first(board, {rows[first]: model, rows[second]: "second training"})
+    return "\n".join(["The same model, trained again with another seed:", "", *lines, ""])
 
 
 def moving_part_scores(results: pd.DataFrame, metric: str, keys: Sequence[str], clips: Sequence[str]) -> np.ndarray:
@@ -152,10 +146,22 @@ def moving_part_scores(results: pd.DataFrame, metric: str, keys: Sequence[str], 
     return table.reindex(index=list(clips), columns=list(keys)).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _columns_with_order(board: Board) -> list[int]:
-    """Return the indices of a board's columns of the recorded metrics in which rows can be compared."""
+def _compare_with_first(board: Board, names: Mapping[int, str]) -> list[str]:
+    """Compare rows of a board, by index with their names, in all recorded metrics that have an order; return the first one's comparisons as a table.
+
+    The result of a pair of which one value is misleading, as its metric's card says, is ``not judged``.
+    """
     cards = [column.card for column in board.columns]
-    return [n for n, card in enumerate(cards) if card.id.partition("@")[0] in METRICS and card.direction != "none"]
+    columns = [n for n, card in enumerate(cards) if card.id.partition("@")[0] in METRICS and card.direction != "none"]
+    labels = {board.rows[m].label: name for m, name in names.items()}
+    found = compare_methods(board, list(names), columns).replace({"first": labels, "second": labels, "better": labels})
+    greyed = {
+        (board.columns[n].card.id, board.columns[n].region, names[m])
+        for n in columns
+        for m in names
+        if board.cells[m, n].grey
+    }
+    return _comparison_lines(found, next(iter(names.values())), greyed)
 
 
 def _compare_moving_parts(run: Run, keys: Sequence[str]) -> pd.DataFrame:
@@ -184,12 +190,14 @@ def _short_name(key: str, model: str) -> str:
     return key.removesuffix(f"/{model}") if key.startswith(FROZEN_SELF) else key.removeprefix(f"{model}-")
 
 
-def _comparison_lines(found: pd.DataFrame, model: str) -> list[str]:
-    """Return the rows of a comparison that have the model as first, as a table."""
+def _comparison_lines(found: pd.DataFrame, model: str, greyed: Collection[tuple[str, str, str]] = ()) -> list[str]:
+    """Return the rows of a comparison that have the model as first, as a table; ``greyed`` has metric, region and name of misleading values."""
     lines = []
     for row in found[found["first"] == model].to_dict("records"):
         unit = row["unit"] if row["quantity"] == "value" else row["quantity"]
         result = "not separated" if not row["better"] else "better" if row["better"] == model else "worse"
+        if any((row["metric"], row["region"], row[name]) in greyed for name in ("first", "second")):
+            result = "not judged"
         interval = f"{_number(row['difference'])} [{_number(row['low'])}, {_number(row['high'])}]"
         means = (_number(row["mean_first"]), _number(row["mean_second"]))
         lines.append(
@@ -198,18 +206,18 @@ def _comparison_lines(found: pd.DataFrame, model: str) -> list[str]:
     return _table(("metric", "other", "model", "other's", "difference [95 %]", "p", "model is"), lines)
 
 
-def _value_lines(board: Board, rows: Iterable[int], columns: Sequence[int], names: Mapping[str, str]) -> list[str]:
-    """Return the mean and interval of some rows and columns of a board, as a table."""
+def _value_lines(board: Board, names: Mapping[int, str], columns: Sequence[int]) -> list[str]:
+    """Return the mean and interval of some rows of a board, by index with their names, and of some of its columns, as a table."""
     titles = [_title(each.card.id, each.region, each.card.unit) for each in (board.columns[n] for n in columns)]
     lines = []
-    for m in rows:
+    for m, name in names.items():
         texts = []
         for cell in (board.cells[m, n] for n in columns):
             interval = cell.value_interval
             ends = f" [{_number(interval.low)}, {_number(interval.high)}]" if interval else ""
             greyed = ", greyed" if cell.grey else ""
             texts.append(cell.status if cell.value is None else f"{_number(cell.value)}{ends}{greyed}")
-        lines.append((names[board.rows[m].label], *texts))
+        lines.append((name, *texts))
     return _table(("method", *titles), lines)
 
 

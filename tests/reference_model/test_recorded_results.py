@@ -1,6 +1,7 @@
 """Recorded results of a published model: which parts count as moving, and what the tables and the copied run say."""
 
 import dataclasses
+import json
 import re
 import shutil
 
@@ -12,6 +13,7 @@ import pytest
 from hoibench.cli.run import parse_arguments
 from hoibench.results.run_folder import read_run
 from reference_model.evaluate import main
+from reference_model.loading.model_folder import CHECKPOINTS
 from reference_model.publishing.results import describe_run, describe_second_training, moving_part_scores, record_run
 
 MODEL, VARIANT = "syncmv4d+micro", "syncmv4d+micro-mjd_tracks"
@@ -56,47 +58,59 @@ def test_a_recorded_run_has_no_paths_and_the_tables_say_what_is_separated(run, t
 def test_two_trainings_are_compared_on_the_same_clips(tmp_path):
     ours = next(method for method in fake_runs.METHODS if method.id == "syncmv4d")
     runs = []
-    for name, factor in (("first", 1), ("second", 2), ("other", 1)):
+    for name, factor in (("trained", 1), ("second", 2), ("other", 1), ("fewer", 1)):
         means = {metric: factor * value for metric, value in ours.means.items()}
         model = dataclasses.replace(ours, means=means, more=ours.more | {"preset": "micro"})
         references = [row for row in fake_runs.REFERENCE_ROWS if not row.id.startswith("frozen_self")]
-        first_clip = 100 if name == "other" else 0
-        runs.append(fake_runs.write_run(tmp_path / name, [*references, model], seeds=(0,), first_clip=first_clip))
-    text = describe_second_training(runs[0], runs[1], MODEL, fake_runs.CARDS)
-    assert re.search(r"^\| chamfer \(m\) \| second training \|.*\| better \|$", text, re.MULTILINE)
-    with pytest.raises(ValueError, match="are of different clips"):
-        describe_second_training(runs[0], runs[2], MODEL, fake_runs.CARDS)
+        clips = {"clips": 4 if name == "fewer" else 24, "first_clip": 100 if name == "other" else 0}
+        runs.append(fake_runs.write_run(tmp_path / name, [*references, model], seeds=(0,), **clips))
+    found = r"^\| chamfer \(m\) \| second training \|.*\| (better|worse) \|$"
+    for first, second, result in ((0, 1, "better"), (1, 0, "worse")):  # a board sorts them by date and name
+        text = describe_second_training(runs[first], runs[second], MODEL, fake_runs.CARDS)
+        assert re.findall(found, text, re.MULTILINE) == [result]
+    for other in runs[2:]:
+        with pytest.raises(ValueError, match="are of different clips"):
+            describe_second_training(runs[0], other, MODEL, fake_runs.CARDS)
 
 
 def test_a_second_training_is_evaluated_alone_and_recorded_beside_the_first(run, tmp_path, monkeypatch, capsys):
-    asked = []
+    asked, codes = [], []
 
     def run_command(arguments):
         config = parse_arguments(arguments)
         asked.append(config)
-        shutil.copytree(run, config.out)
-        return 0
+        shutil.copytree(run, config.out, dirs_exist_ok=True)
+        record = json.loads((config.out / "run.json").read_text())
+        record["config"]["set"] = list(config.set)
+        record["provenance"]["created"] = f"2026-12-01T00:00:{len(asked):02}+00:00"
+        (config.out / "run.json").write_text(json.dumps(record | {"name": config.out.name}))
+        return codes.pop(0) if codes else 0
 
     monkeypatch.setattr("hoibench.cli.run.run_command", run_command)
     monkeypatch.setattr("reference_model.evaluate.VARIANTS", (VARIANT,))
     monkeypatch.setattr("hoibench.metric_card.all_cards", lambda: fake_runs.CARDS)
-    (tmp_path / "second").mkdir()
-    second = ["--second", str(tmp_path / "second")]
+    model = CHECKPOINTS / "micro" / "model"
+    monkeypatch.chdir(model.parent)
+    second = ["--second", "model"]
     words = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")]
     assert main([*words, *second]) == 2 and "no recorded results of the first training" in capsys.readouterr().err
     assert main(words) == 0 and {MODEL, VARIANT} == set(asked[0].method) and asked[0].frozen_self
     first = (tmp_path / "out/README.md").read_text()
     assert "trained again with another seed" not in first
-    asked.clear()
+    codes[:] = [3, 0]
+    assert main([*words, *second]) == 3 and "not recorded, since there were failures" in capsys.readouterr().err
     assert main([*words, *second]) == 0
-    assert [(config.method, config.set, config.frozen_self) for config in asked] == [
-        ((MODEL,), (f"{MODEL}.checkpoint={tmp_path / 'second'}",), False)
-    ] * 2
+    assert [(config.method, config.set, config.frozen_self) for config in asked[2:]] == [
+        ((MODEL,), (f"{MODEL}.checkpoint={model}",), False)
+    ] * 4
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == [
         "test_seen", "test_seen-second-training", "test_unseen", "test_unseen-second-training",
     ]  # fmt: skip
     text = (tmp_path / "out/README.md").read_text()
     assert text.count("trained again with another seed") == 2 and first.splitlines()[:20] == text.splitlines()[:20]
+    assert text.count("| chamfer (m) | second training |") == 2
+    assert f"{MODEL}.checkpoint=MODEL" in (tmp_path / "out/test_seen-second-training/run.json").read_text()
+    assert main(words) == 0 and (tmp_path / "out/README.md").read_text() == text
 
 
 def test_moving_parts_are_those_of_which_the_truth_moves():
