@@ -71,13 +71,13 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     recorded = [each for each in all_cards() if each.partition("@")[0] in METRICS]
     chosen = ["--dataset", "synthetic", "--metrics", ",".join(recorded)]
     chosen += [] if options.limit is None else ["--limit", str(options.limit)]
-    flags = _method_flags(None if options.second is None else model)
+    flags = _method_flags(model if options.second else None)
     flags += [] if options.workers is None else ["--workers", str(options.workers)]
     suffix = "" if options.second is None else SECOND
-    end = (
-        f"{suffix}-{sha256_json([__version__, digest, *chosen])[:8]}"  # so that no run is continued with another model
-    )
-    runs = {split: options.runs / f"{split}{end}" for split in SPLITS}
+    values = sha256_json([__version__, digest, *chosen])[
+        :8
+    ]  # in the names, so that no run is continued with another model
+    runs = {split: options.runs / f"{split}{suffix}-{values}" for split in SPLITS}
     code = max([run_command([*chosen, *flags, "--split", split, "--out", str(run)]) for split, run in runs.items()])
     if code:
         Console(stderr=True, emoji=False).print(

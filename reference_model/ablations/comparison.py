@@ -135,9 +135,8 @@ def read_entry(board: Board, indices: Sequence[int], n: int) -> Entry:
 
 def training_spread(board: Board, indices: Sequence[int], n: int) -> float | None:
     """Return by how much the means of a row's trainings in column ``n`` differ at most, in the quantity of its comparisons; None without two."""
-    is_value = quantity(board.columns[n].card) == "value"
-    cells = [cell for m in indices if (cell := board.cells[m, n]).value is not None]
-    values = [each for cell in cells if (each := cell.value if is_value else cell.order) is not None]
+    mean = "value" if quantity(board.columns[n].card) == "value" else "order"
+    values = [value for m in indices if (value := getattr(board.cells[m, n], mean)) is not None]
     return max(values) - min(values) if len(values) > 1 else None
 
 
