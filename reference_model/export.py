@@ -48,7 +48,7 @@ def export_command(arguments: Sequence[str]) -> int:
 
     from hoibench.store import write_bytes
     from reference_model.cache import LatentCache
-    from reference_model.loading.model_folder import METADATA_FILE
+    from reference_model.loading.model_folder import CHECKPOINTS, METADATA_FILE
     from reference_model.loading.saved_model import load_model, save_model
     from reference_model.publishing.model_card import LIMITS, build_model_card
     from reference_model.training.run_folder import RunFolder
@@ -69,7 +69,9 @@ def export_command(arguments: Sequence[str]) -> int:
     create_output_folder(options.out)
     save_model(model, load_model(trained).model.half(), trained)
     iterations = options.iterations or settings.training.iterations
-    card, page = build_model_card(options.preset, model, run, iterations, caches), options.out / "README.md"
+    is_shipped = options.out.resolve() == CHECKPOINTS.resolve() / options.preset
+    card = build_model_card(options.preset, model, run, iterations, caches, is_shipped=is_shipped)
+    page = options.out / "README.md"
     _, head, by_hand = (page.read_text("utf-8") if page.is_file() else "").partition(f"\n{LIMITS}\n")
     if head:
         card = f"{card.partition(head)[0]}{head}{by_hand}"

@@ -26,7 +26,9 @@ CURVE_ROWS = 6
 LOSSES = ("video", "motion", "points", "chamfer", "depth_range_error")
 
 
-def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, caches: Sequence[LatentCache]) -> str:
+def build_model_card(
+    name: str, model: Path, run: RunFolder, iterations: int, caches: Sequence[LatentCache], *, is_shipped: bool
+) -> str:
     """Return the model card (Markdown) of a trained model; it names no folder and no host.
 
     Args:
@@ -35,6 +37,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
         run: the folder of its training.
         iterations: number of iterations after which it is published, at most that of all stages.
         caches: the latent caches of the training.
+        is_shipped: whether it is the preset's model that is part of hoibench, which has recorded results.
 
     Raises:
         ValueError: a record of the training is damaged.
@@ -46,6 +49,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  (Markdown)
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         name=name,
+        is_shipped=is_shipped,
         config=config,
         changes=config_changes(preset(name), config),
         parameters={part: count_parameters(model / part) for part in ("mjd", "dpa") if (model / part).is_dir()},

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from hoibench.cli.run import parse_arguments
+from hoibench.metric_card import Companion
 from hoibench.results.run_folder import read_run
 from reference_model.evaluate import main
 from reference_model.loading.model_folder import CHECKPOINTS
@@ -53,6 +54,16 @@ def test_a_recorded_run_has_no_paths_and_the_tables_say_what_is_separated(run, t
     assert re.search(r"^\| syncmv4d\+micro \|.* \| 0\.02\d* \[0\.\d+, 0\.\d+\] \|", text, re.MULTILINE), (
         "the mean Chamfer distance"
     )
+
+
+def test_comparisons_of_misleading_values_are_not_judged(run):
+    rule = Companion(metric="dynamic_degree/dis@1", ratio_to_truth=(2.0, 3.0), why="invented")
+    chamfer = fake_runs.CARDS["chamfer@1"].model_copy(update={"companions": (rule,)})
+    found = r"^\| (chamfer|mv_rpe_scene) \(.*?\) \| random \|.*\| ([^|]*) \|$"
+    for cards, result in ((fake_runs.CARDS, "better"), (fake_runs.CARDS | {"chamfer@1": chamfer}, "not judged")):
+        text = describe_run(run, MODEL, [VARIANT], cards)
+        assert ("chamfer", result) in re.findall(found, text, re.MULTILINE)
+        assert ("mv_rpe_scene", "better") in re.findall(found, text, re.MULTILINE)
 
 
 def test_two_trainings_are_compared_on_the_same_clips(tmp_path):

@@ -19,6 +19,7 @@ from reference_model.ablations.comparison import (
     pairs_with_neighbours,
     paper_ordering,
     read_entry,
+    training_spread,
 )
 from reference_model.ablations.tables import build_report, html_report, latex_report, markdown_report
 
@@ -166,6 +167,16 @@ def test_notes_tell_how_far_trainings_differ_and_what_standing_still_gets(report
     assert "(One view at a time)" not in spread and "(Without aligner)" in spread, "its factors are 1.3 and 0.9"
     (still,) = [note for note in report.notes if note.startswith("The true first frame held still")]
     assert "multi-view RPE, %" in still
+
+
+def test_trainings_differ_in_the_quantity_that_is_compared(board):
+    (ratio,) = [n for n, each in enumerate(board.columns) if each.card.direction == "ratio"]
+    rows = find_rows(board, "micro")
+    first, second = compare(board, rows, ratio, [("no_aligner", "full")])["no_aligner", "full"].by_training
+    assert training_spread(board, rows["full"], ratio) == 0, (
+        "so the trainings of the other row differ as their differences do"
+    )
+    assert training_spread(board, rows["no_aligner"], ratio) == pytest.approx(abs(first - second))
 
 
 def test_a_training_without_all_rows_is_left_out(runs, tmp_path):

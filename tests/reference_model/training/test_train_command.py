@@ -101,6 +101,8 @@ def test_export_stores_float16_and_writes_a_card_from_the_records(options, tmp_p
     assert main(to_words(options)) == 0
     assert export(words) == 0
     (tmp_path / "micro/results").mkdir()
+    page = tmp_path / "micro/README.md"
+    page.write_text(page.read_text().replace("# SyncMV4D", "# Changed") + "- Written by hand.\n")
     assert export(words) == 0
     trained, exported = load_model(tmp_path / "run/model").model, load_model(tmp_path / "micro/model").model
     for name, value in exported.named_parameters():
@@ -116,6 +118,8 @@ def test_export_stores_float16_and_writes_a_card_from_the_records(options, tmp_p
         assert fact in card
     assert len(re.findall(r"^\| (?:warm-up|loop) \| \d \| [\d. |e-]+$", card, re.MULTILINE)) == 3, "the loss curve"
     assert str(tmp_path) not in card
+    assert "# Changed" not in card and card.endswith("- Written by hand.\n") and card.count("## Limits") == 1
+    assert "results/README.md" not in card, "evaluate writes them for the model that is part of hoibench alone"
     assert not (tmp_path / "micro/results").exists(), "they were another model's"
     shutil.rmtree(tmp_path / "micro/model")
     assert export(words) == 2 and "has other contents than a published model" in capsys.readouterr().err
